@@ -1,0 +1,3 @@
+module github.com/indrik/indrik
+
+go 1.26
