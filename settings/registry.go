@@ -1,0 +1,118 @@
+package settings
+
+// maxSeconds bounds every length of time: about 31 years, far from the
+// overflow of time.Duration (292 years) also after additions.
+const maxSeconds = 1_000_000_000
+
+// maxThreads is 63 because a spawn order carries one reply socket per gateway
+// thread and one report socket, and the kernel passes 64 descriptors with it
+// by docs/protocol.md; the loop's six bits of a request id allow as many.
+const maxThreads = 63
+
+// registry is the one table. It is never written after the program started.
+var registry = []Setting{
+	{
+		Name: "bind", Flag: "bind", Short: "b", Metavar: "ADDRESS", Group: Sockets, Kind: List,
+		Default: "127.0.0.1:8000", DefaultHelp: "127.0.0.1:8000 if systemd passes no socket",
+		Env: "PORT", fromEnv: portToBind, check: notEmpty("an address like 127.0.0.1:8000 or unix:/run/app.sock"),
+		Help:  "Listen on HOST:PORT, [V6]:PORT, unix:PATH or fd://N; may be repeated",
+		Note:  "Sockets passed by systemd and those named here are all served. Gunicorn ignores `--bind` silently when it is socket-activated. `PORT` stands for `0.0.0.0:$PORT`.",
+		Since: "0.1.0",
+	},
+	{
+		Name: "backlog", Flag: "backlog", Metavar: "N", Group: Sockets, Kind: Int,
+		Default: "2048", Min: 1, Max: 1 << 20,
+		Help:  "Let this many connections wait in the kernel for each bound socket",
+		Note:  "The kernel caps it at net.core.somaxconn. It does not touch sockets passed by systemd: their unit's `Backlog=` stays in force, where Gunicorn overrides it.",
+		Since: "0.1.0",
+	},
+	{
+		Name: "workers", Flag: "workers", Short: "w", Metavar: "N", Group: Workers, Kind: Int,
+		Default: "1", Env: "WEB_CONCURRENCY", Min: 1, Max: 1024,
+		Help:  "Keep this many worker processes alive",
+		Note:  "An empty `WEB_CONCURRENCY` counts as unset.",
+		Since: "0.1.0",
+	},
+	{
+		Name: "worker_class", Flag: "worker-class", Short: "k", Metavar: "CLASS", Group: Workers, Kind: Choice,
+		Default: "sync", Choices: []string{"sync"},
+		Help:  "Run requests in workers of this class",
+		Since: "0.1.0",
+	},
+	{
+		Name: "timeout", Flag: "timeout", Short: "t", Metavar: "SECONDS", Group: Workers, Kind: Seconds,
+		Default: "30", Min: 0, Max: maxSeconds,
+		Help:  "Kill a worker that holds one request, or is silent, longer than this; 0 for no limit",
+		Since: "0.1.0",
+	},
+	{
+		Name: "graceful_timeout", Flag: "graceful-timeout", Metavar: "SECONDS", Group: Workers, Kind: Seconds,
+		Default: "30", Min: 0, Max: maxSeconds,
+		Help:  "Give requests in flight this long to finish when a worker or the service stops",
+		Since: "0.1.0",
+	},
+	{
+		Name: "keepalive", Flag: "keep-alive", Metavar: "SECONDS", Group: Gateway, Kind: Seconds,
+		Default: "60", Min: 0, Max: maxSeconds,
+		Help: "Keep an idle connection open this long for its next request; 0 closes after each response",
+		// Gunicorn's 2 s is short because its idle connection holds a thread.
+		Note:  "Gunicorn's default is 2, because there an idle connection occupies part of a worker. Here the gateway holds it at the cost of a few hundred bytes and no worker, and a client that comes back is spared a handshake.",
+		Since: "0.1.0",
+	},
+	{
+		Name: "gateway_threads", Flag: "gateway-threads", Metavar: "N", Group: Gateway, Kind: Int,
+		Default: "0", DefaultHelp: "0, as many as the processors suggest", Min: 0, Max: maxThreads,
+		Help:  "Serve clients with this many event loops in the gateway; 0 chooses",
+		Note:  "Gunicorn has no such setting.",
+		Since: "0.1.0",
+	},
+	{
+		Name: "chdir", Flag: "chdir", Metavar: "DIR", Group: Application, Kind: String,
+		DefaultHelp: "the current directory",
+		Help:        "Change to this directory before the application is loaded",
+		Since:       "0.1.0",
+	},
+	{
+		Name: "pythonpath", Flag: "pythonpath", Metavar: "DIRS", Group: Application, Kind: CommaList,
+		Help:  "Put these directories, with commas between them, before Python's module path",
+		Since: "0.1.0",
+	},
+	{
+		Name: "raw_env", Flag: "env", Short: "e", Metavar: "NAME=VALUE", Group: Application, Kind: List,
+		check: checkEnv,
+		Help:  "Set a variable in the environment of the application; may be repeated",
+		Since: "0.1.0",
+	},
+	{
+		Name: "python", Flag: "python", Metavar: "PATH", Group: Application, Kind: String,
+		DefaultHelp: "the active virtual environment's python, else python3",
+		Help:        "Run the application with this Python, 3.9 or newer",
+		Note:        "Gunicorn has no such setting: it runs in the Python that started it.",
+		Since:       "0.1.0",
+	},
+	{
+		Name: "loglevel", Flag: "log-level", Metavar: "LEVEL", Group: Service, Kind: Choice,
+		Default: "info", Choices: []string{"debug", "info", "warning", "error", "critical"},
+		Help:  "Log what is at least this severe: debug, info, warning, error or critical",
+		Note:  "An unknown level is refused; Gunicorn takes it for info.",
+		Since: "0.1.0",
+	},
+	{
+		Name: "accesslog", Flag: "access-logfile", Metavar: "FILE", Group: Service, Kind: String,
+		DefaultHelp: "no access log",
+		Help:        "Write a line for each request to this file; - is standard output",
+		Since:       "0.1.0",
+	},
+	{
+		Name: "pidfile", Flag: "pid", Short: "p", Metavar: "FILE", Group: Service, Kind: String,
+		DefaultHelp: "none",
+		Help:        "Write the master's process number to this file",
+		Since:       "0.1.0",
+	},
+	{
+		Name: "proc_name", Flag: "name", Short: "n", Metavar: "NAME", Group: Service, Kind: String,
+		DefaultHelp: "the application's name",
+		Help:        "Show this name in the process list",
+		Since:       "0.1.0",
+	},
+}

@@ -1,0 +1,93 @@
+package settings
+
+import "slices"
+
+// Kind is how the text of a setting is read.
+type Kind uint8
+
+const (
+	// String is text, with white space around it removed.
+	String Kind = iota
+	// Int is a whole decimal number within Min and Max.
+	Int
+	// Seconds is a length of time written as a number of seconds, decimals
+	// allowed, within Min and Max; its value is a time.Duration.
+	Seconds
+	// Choice is one of Choices, in any case; its value is in lower case.
+	Choice
+	// List is text that may be given several times; its value is a []string in
+	// the order given.
+	List
+	// CommaList is one text of items with commas between them, empty items
+	// ignored; its value is a []string.
+	CommaList
+)
+
+// Setting is one row of the registry. It is a value; changing a copy changes
+// nothing.
+type Setting struct {
+	Name    string // Gunicorn's setting name where it has one: "worker_class"
+	Flag    string // long option without dashes: "worker-class"
+	Short   string // one letter, or "" if there is none
+	Metavar string // what stands for the value in the help text: "SECONDS"
+	Group   Group  // chapter of the help text and of docs/settings.md
+	Kind    Kind
+
+	// Default is the text that counts when no source mentions the setting. For
+	// a List it is one item, or "" for an empty list.
+	Default string
+	// DefaultHelp is shown instead of Default where Default alone would not
+	// say what happens.
+	DefaultHelp string
+
+	// Env is the environment variable that sets it, or "".
+	Env string
+	// fromEnv turns the text of that variable into a text of the setting; nil
+	// takes it as it is.
+	fromEnv func(text string) (string, error)
+
+	Min, Max int      // bounds of Int and Seconds, both included
+	Choices  []string // of Choice
+
+	// check refuses a text that its Kind allows; for a List, one item. Its
+	// error is the reason and the remedy, joined by a semicolon.
+	check func(text string) error
+
+	Help  string // one sentence without the final stop
+	Note  string // for docs: what differs from Gunicorn and why, or ""
+	Since string // first version of Indrik that has it
+}
+
+// Group is a chapter of settings.
+type Group string
+
+// The groups, in the order in which help and documentation show them.
+const (
+	Sockets     Group = "Sockets"
+	Workers     Group = "Workers"
+	Gateway     Group = "Gateway"
+	Application Group = "Application"
+	Service     Group = "Service"
+)
+
+// Groups returns the chapters in their order.
+func Groups() []Group {
+	return []Group{Sockets, Workers, Gateway, Application, Service}
+}
+
+// All returns every setting, in the order of the documentation. The slice is
+// the caller's.
+func All() []Setting { return slices.Clone(registry) }
+
+// ByName finds a setting by its name, like "worker_class".
+func ByName(name string) (Setting, bool) {
+	i := slices.IndexFunc(registry, func(s Setting) bool { return s.Name == name })
+	if i < 0 {
+		return Setting{}, false
+	}
+	return registry[i], true
+}
+
+// Repeatable reports whether the option may be given several times, each time
+// adding to the list. Of any other option the last one counts.
+func (s Setting) Repeatable() bool { return s.Kind == List }

@@ -1,0 +1,92 @@
+package settings
+
+import (
+	"slices"
+	"time"
+)
+
+// Values is what was decided for every setting. It is made by [Resolve], never
+// changes, and may be read by any goroutine; the zero Values is not usable.
+// Slices that its methods return are the caller's.
+type Values struct {
+	entries map[string]entry
+}
+
+type entry struct {
+	value  any
+	source Source
+	origin string
+}
+
+// Source returns where the value of the named setting came from; [Default] for
+// a name that is no setting.
+func (v *Values) Source(name string) Source { return v.entries[name].source }
+
+// Origin returns what a user can look for to find the value again: an option
+// like "--workers", a variable like "WEB_CONCURRENCY", or "default".
+func (v *Values) Origin(name string) string { return v.entries[name].origin }
+
+// of reads a value whose type the registry fixed. A test calls every accessor,
+// so a wrong name or type here does not reach a user.
+func of[T any](v *Values, name string) T { return v.entries[name].value.(T) }
+
+// Bind returns the addresses to listen on, as written, in order. They are not
+// checked beyond being non-empty; the grammar is activation's. The default is
+// meant for a service that was passed no socket: see Source("bind").
+func (v *Values) Bind() []string { return slices.Clone(of[[]string](v, "bind")) }
+
+// Backlog returns the length of the kernel's accept queue for sockets that
+// Indrik binds, 1 to 1048576.
+func (v *Values) Backlog() int { return of[int](v, "backlog") }
+
+// Workers returns how many workers to keep, 1 to 1024.
+func (v *Values) Workers() int { return of[int](v, "workers") }
+
+// WorkerClass returns the class of the workers; this version knows "sync".
+func (v *Values) WorkerClass() string { return of[string](v, "worker_class") }
+
+// Timeout returns the longest a worker may hold one request or be silent; 0
+// means no limit.
+func (v *Values) Timeout() time.Duration { return of[time.Duration](v, "timeout") }
+
+// GracefulTimeout returns how long requests in flight may take to finish when
+// a worker or the service stops; 0 means that they are not waited for.
+func (v *Values) GracefulTimeout() time.Duration { return of[time.Duration](v, "graceful_timeout") }
+
+// KeepAlive returns how long an idle connection stays open; 0 means that each
+// connection is closed after its first response.
+func (v *Values) KeepAlive() time.Duration { return of[time.Duration](v, "keepalive") }
+
+// GatewayThreads returns the number of event loops of the gateway, 1 to 63, or
+// 0 when the gateway's starter is to choose.
+func (v *Values) GatewayThreads() int { return of[int](v, "gateway_threads") }
+
+// Chdir returns the directory to change to, or "" to stay.
+func (v *Values) Chdir() string { return of[string](v, "chdir") }
+
+// PythonPath returns the directories to put before Python's module path. They
+// are to be inserted at its front one by one in this order, as Gunicorn does,
+// which leaves the last one first.
+func (v *Values) PythonPath() []string { return slices.Clone(of[[]string](v, "pythonpath")) }
+
+// RawEnv returns variables for the application as NAME=VALUE, in order; of two
+// with one name the later one counts.
+func (v *Values) RawEnv() []string { return slices.Clone(of[[]string](v, "raw_env")) }
+
+// Python returns the interpreter as it was given, or "" when none was; cmd/
+// resolves it to a path before anything is started.
+func (v *Values) Python() string { return of[string](v, "python") }
+
+// LogLevel returns "debug", "info", "warning", "error" or "critical".
+func (v *Values) LogLevel() string { return of[string](v, "loglevel") }
+
+// AccessLog returns the path of the access log, "-" for standard output, or ""
+// for none.
+func (v *Values) AccessLog() string { return of[string](v, "accesslog") }
+
+// PIDFile returns the path to write the master's process number to, or "" for
+// none.
+func (v *Values) PIDFile() string { return of[string](v, "pidfile") }
+
+// ProcName returns the name for the process list, or "" when none was given.
+func (v *Values) ProcName() string { return of[string](v, "proc_name") }
