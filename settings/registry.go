@@ -54,9 +54,8 @@ var registry = []Setting{
 	{
 		Name: "keepalive", Flag: "keep-alive", Metavar: "SECONDS", Group: Gateway, Kind: Seconds,
 		Default: "60", Min: 0, Max: maxSeconds,
-		Help: "Keep an idle connection open this long for its next request; 0 closes after each response",
-		// Gunicorn's 2 s is short because its idle connection holds a thread.
-		Note:  "Gunicorn's default is 2, because there an idle connection occupies part of a worker. Here the gateway holds it at the cost of a few hundred bytes and no worker, and a client that comes back is spared a handshake.",
+		Help:  "Keep an idle connection open this long for its next request; 0 closes after each response",
+		Note:  "Gunicorn's default is 2, because there an idle connection occupies part of a worker. Here the gateway holds it at the cost of a few kilobytes and no worker, and a client that comes back is spared a handshake.",
 		Since: "0.1.0",
 	},
 	{

@@ -73,8 +73,9 @@ func (v *Values) PythonPath() []string { return slices.Clone(of[[]string](v, "py
 // with one name the later one counts.
 func (v *Values) RawEnv() []string { return slices.Clone(of[[]string](v, "raw_env")) }
 
-// Python returns the interpreter as it was given, or "" when none was; cmd/
-// resolves it to a path before anything is started.
+// Python returns the interpreter to run the application with. cmd/ resolves
+// what was given, or what the environment suggests, to an absolute path before
+// it hands Values on, so only Values made elsewhere (tests) hold "" or a bare name.
 func (v *Values) Python() string { return of[string](v, "python") }
 
 // LogLevel returns "debug", "info", "warning", "error" or "critical".

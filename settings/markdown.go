@@ -1,0 +1,75 @@
+package settings
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Markdown renders docs/settings.md. A test compares it with the committed
+// file, so that the document cannot fall behind the registry.
+func Markdown() string {
+	var b strings.Builder
+	b.WriteString(`# Settings
+
+<!-- Made from settings/registry.go by: go test ./settings -update -->
+
+Names, options, types and defaults are Gunicorn's wherever it has the same setting; a note says where they differ.
+
+A setting may be given in several places. The later of these wins, as a whole (lists replace, they do not add up):
+
+`)
+	for i, s := range []Source{Default, Environment, CommandLine} {
+		fmt.Fprintf(&b, "%d. %s\n", i+1, s)
+	}
+	for _, g := range Groups() {
+		fmt.Fprintf(&b, "\n## %s\n", g)
+		for _, s := range registry {
+			if s.Group == g {
+				s.markdown(&b)
+			}
+		}
+	}
+	return b.String()
+}
+
+func (s Setting) markdown(b *strings.Builder) {
+	option := "`--" + s.Flag + " " + s.Metavar + "`"
+	if s.Short != "" {
+		option = "`-" + s.Short + " " + s.Metavar + "`, " + option
+	}
+	fmt.Fprintf(b, "\n### %s\n\n%s.\n\n", s.Name, s.Help)
+	fmt.Fprintf(b, "- option: %s\n- value: %s\n", option, s.values())
+	switch {
+	case s.DefaultHelp != "":
+		fmt.Fprintf(b, "- default: %s\n", s.DefaultHelp)
+	case s.Default != "":
+		fmt.Fprintf(b, "- default: %s\n", s.Default)
+	default:
+		b.WriteString("- default: none\n")
+	}
+	if s.Env != "" {
+		fmt.Fprintf(b, "- environment: `%s`\n", s.Env)
+	}
+	fmt.Fprintf(b, "- since: %s\n", s.Since)
+	if s.Note != "" {
+		fmt.Fprintf(b, "\n%s\n", s.Note)
+	}
+}
+
+// values says in words what the setting accepts.
+func (s Setting) values() string {
+	switch s.Kind {
+	case Int:
+		return fmt.Sprintf("a whole number from %d to %d", s.Min, s.Max)
+	case Seconds:
+		return fmt.Sprintf("a number of seconds from %d to %d, decimals allowed", s.Min, s.Max)
+	case Choice:
+		return strings.Join(s.Choices, ", ")
+	case List:
+		return "text; the option may be repeated"
+	case CommaList:
+		return "texts with commas between them"
+	case String:
+	}
+	return "text"
+}
