@@ -1,0 +1,296 @@
+"""The calling convention of applications: WSGI (PEP 3333). Runs in the worker,
+after the fork.
+
+An Exchange lives as long as one request. Its reply goes from nothing sent to
+finished in one step if the whole body is known at once; otherwise it is begun
+with the first chunk, which the client has before the second is made.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Any, Callable, Optional, TextIO
+
+from . import reply, trouble
+from .reply import ClientLeft, Headers
+from .wire import MAX_INLINE, PeerGone
+
+Application = Callable[..., Any]
+Environ = dict[str, Any]
+ExcInfo = tuple[type[BaseException], BaseException, TracebackType]
+
+_ERROR_STATUS = "500 Internal Server Error"
+_ERROR_PAGE = (
+    b"<!DOCTYPE html>\n<html><head><title>Internal Server Error</title></head>\n"
+    b"<body><h1>Internal Server Error</h1>\n<p>The application could not answer this request.</p>\n"
+    b"</body></html>\n"
+)
+_ERROR_HEADERS = [
+    ("Content-Type", "text/html; charset=utf-8"),
+    ("Content-Length", str(len(_ERROR_PAGE))),
+]
+
+
+class BrokenRule(Exception):
+    """The application did what PEP 3333 forbids; the text names the rule."""
+
+
+class FileWrapper:
+    """wsgi.file_wrapper: an iterable over a file that may also be sent as a file."""
+
+    def __init__(self, filelike: Any, block_size: int = MAX_INLINE) -> None:
+        self.filelike = filelike
+        self.block_size = block_size
+        self.ahead = b""  # read already, not yet given out
+
+    def __iter__(self) -> FileWrapper:
+        return self
+
+    def __next__(self) -> bytes:
+        data, self.ahead = self.ahead, b""
+        data = data or self.filelike.read(self.block_size)
+        if data:
+            return data
+        raise StopIteration
+
+    def close(self) -> None:
+        # Looked up only now: Django puts its own close on the file.
+        close = getattr(self.filelike, "close", None)
+        if close is not None:
+            close()
+
+
+class Exchange:
+    """One request's reply in the making."""
+
+    __slots__ = ("_finished", "_headers", "_outlet", "_request", "_status", "_stream")
+
+    def __init__(self, request: int, outlet: socket.socket) -> None:
+        self._request = request
+        self._outlet = outlet
+        self._status: Optional[str] = None
+        self._stream: Optional[socket.socket] = None
+        self._finished = False
+
+    # What the application calls.
+
+    def start(self, status: str, headers: Headers, exc_info: Optional[ExcInfo] = None) -> Callable[[bytes], None]:
+        """start_response(). Keeps a copy of headers."""
+        if exc_info is not None:
+            try:
+                if self._finished or self._stream is not None:
+                    raise exc_info[1].with_traceback(exc_info[2])
+            finally:
+                exc_info = None  # it holds this frame
+        elif self._status is not None:
+            raise BrokenRule("PEP 3333: start_response may be called again only with exc_info")
+        self._headers = checked(status, headers)
+        self._status = status
+        return self.write
+
+    def write(self, data: bytes) -> None:
+        """The write() callable; ClientLeft if nobody reads any more."""
+        if not isinstance(data, bytes):
+            raise BrokenRule(f"PEP 3333: write() takes bytes, not {type(data).__name__}")
+        if data:
+            self._emit(data)
+
+    # What the worker calls.
+
+    def answer(self, result: Iterable[bytes]) -> None:
+        """Send all that the application returned. Does not close it."""
+        unsent = self._stream is None and not self._finished
+        if unsent and (type(result) is list or type(result) is tuple):
+            self._finish(_joined(result))
+            return
+        if unsent and type(result) is FileWrapper and self._send_file(result):
+            return
+        for chunk in result:
+            if not isinstance(chunk, bytes):
+                raise BrokenRule(f"PEP 3333: the body consists of bytes, not of {type(chunk).__name__}")
+            if not chunk:
+                continue
+            if self._finished:
+                return  # this is more than Content-Length said
+            if self._stream is None and _is_single(result):
+                self._finish(chunk)
+            else:
+                self._emit(chunk)
+        if self._stream is not None:
+            self._end(True, "")
+        elif not self._finished:
+            self._finish(b"")
+
+    def fail(self, text: str) -> None:
+        """End the reply of an application that failed: 500 if nothing was sent,
+        else the news that the reply is cut off here."""
+        if self._stream is not None:
+            self._end(False, text)
+        elif not self._finished:
+            self._status, self._headers = _ERROR_STATUS, _ERROR_HEADERS
+            self._finish(_ERROR_PAGE)
+
+    # The steps of the reply.
+
+    def _emit(self, chunk: bytes) -> None:
+        """Send a chunk now, before the application makes the next one."""
+        if self._stream is not None:
+            reply.stream_out(self._stream, chunk)
+        elif not self._finished:
+            status = self._started()
+            if _content_length(self._headers) == len(chunk):
+                self._finish(chunk)
+            else:
+                self._stream = reply.begin(self._outlet, self._request, status, self._headers, chunk)
+
+    def _finish(self, body: bytes) -> None:
+        status = self._status
+        if status is None:
+            status = self._started()
+        reply.send_whole(self._outlet, self._request, status, self._headers, body)
+        self._finished = True
+
+    def _send_file(self, wrapper: FileWrapper) -> bool:
+        """Send the file itself if there is one; else the caller must iterate."""
+        part = _file_part(wrapper)
+        if part is None:
+            return False
+        fd, offset, length = part
+        status = self._started()
+        declared = _content_length(self._headers)
+        if declared is not None and declared < length:
+            length = declared
+        reply.send_file(self._outlet, self._request, status, self._headers, fd, offset, length)
+        self._finished = True
+        return True
+
+    def _end(self, complete: bool, text: str) -> None:
+        stream, self._stream, self._finished = self._stream, None, True
+        if stream is not None:
+            with stream:
+                reply.end(self._outlet, self._request, complete, text)
+
+    def _started(self) -> str:
+        if self._status is None:
+            raise BrokenRule("PEP 3333: start_response must be called before the first byte of the body")
+        return self._status
+
+
+def respond(app: Application, environ: Environ, exchange: Exchange, errors: TextIO, request: int) -> None:
+    """Call app, send its answer and close it. PeerGone if nobody takes the answer.
+
+    SystemExit counts as a failed request, as in Gunicorn: an application that
+    calls sys.exit() gets a 500 and a traceback, and its worker goes on. Any other
+    BaseException ends the worker.
+    """
+    try:
+        result = app(environ, exchange.start)
+        if type(result) is list:  # by far the most frequent answer, and without a close()
+            exchange.answer(result)
+            return
+        try:
+            exchange.answer(result)
+        finally:
+            close = getattr(result, "close", None)
+            if close is not None:
+                close()
+    except ClientLeft as left:
+        exchange.fail(str(left))
+    except PeerGone:
+        raise
+    except (Exception, SystemExit) as error:
+        trouble.log(errors, f"{_named(environ, request)} failed:\n{trouble.describe(error)}")
+        exchange.fail(trouble.one_line(error))
+
+
+def checked(status: str, headers: Headers) -> Headers:
+    """A copy of headers, if they and the status are what PEP 3333 allows."""
+    try:
+        pairs = [(name, text) for name, text in headers]
+        flat = status + "".join([name + text for name, text in pairs])
+    except (TypeError, ValueError):
+        raise BrokenRule(
+            "PEP 3333: start_response takes a status of type str and a list of (name, value) tuples of str"
+        ) from None
+    if "\n" in flat or "\r" in flat or "\0" in flat:
+        raise BrokenRule(f"PEP 3333: no control characters in {_culprit(status, pairs, _controls)}")
+    if not flat.isascii() and not _latin1(flat):
+        raise BrokenRule(f"PEP 3333: only ISO-8859-1 characters in {_culprit(status, pairs, _beyond_latin1)}")
+    if len(status) < 3 or not status[:3].isdecimal() or status[3:4] not in ("", " ") or status < "2":
+        raise BrokenRule(f"PEP 3333: a status such as '200 OK', not {status!r}")
+    return pairs
+
+
+def _controls(text: str) -> bool:
+    return "\n" in text or "\r" in text or "\0" in text
+
+
+def _latin1(text: str) -> bool:
+    return max(text) <= "\xff"
+
+
+def _beyond_latin1(text: str) -> bool:
+    return not _latin1(text)
+
+
+def _culprit(status: str, headers: Headers, wrong: Callable[[str], bool]) -> str:
+    for name, text in headers:
+        if wrong(name + text):
+            return f"the header {name!r}: {text!r}"
+    return f"the status {status!r}"
+
+
+def _joined(result: Any) -> bytes:
+    """The whole body that a list or tuple holds."""
+    if len(result) == 1 and type(result[0]) is bytes:
+        return result[0]
+    try:
+        return b"".join(result)
+    except TypeError as error:
+        raise BrokenRule(f"PEP 3333: the body consists of bytes: {error}") from None
+
+
+def _is_single(result: Any) -> bool:
+    """Whether the chunk in hand is known to be the last (PEP 3333 allows to ask)."""
+    return hasattr(type(result), "__len__") and len(result) == 1
+
+
+def _content_length(headers: Headers) -> Optional[int]:
+    for name, text in headers:
+        if name.lower() == "content-length":
+            text = text.strip()
+            return int(text) if text.isascii() and text.isdecimal() else None
+    return None
+
+
+def _file_part(wrapper: FileWrapper) -> Optional[tuple[int, int, int]]:
+    """The descriptor, offset and length of what wrapper would read, or None.
+
+    That fileno() and tell() speak of what read() returns is not taken on trust:
+    a gzip file has both, and they mean the compressed bytes. So the first block is
+    read both ways; if they differ it is given out first when the caller iterates.
+    """
+    file = wrapper.filelike
+    try:
+        fd, offset = file.fileno(), file.tell()
+        info = os.fstat(fd)
+    except (AttributeError, OSError, ValueError):  # not a file, or a closed one
+        return None
+    length = info.st_size - offset
+    if not stat.S_ISREG(info.st_mode) or length <= 0:
+        return None
+    wrapper.ahead = first = file.read(wrapper.block_size)
+    whole_block = len(first) == min(wrapper.block_size, length)
+    if whole_block and first == os.pread(fd, len(first), offset):
+        return fd, offset, length
+    return None
+
+
+def _named(environ: Environ, request: int) -> str:
+    method = environ.get("REQUEST_METHOD")
+    path = f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}"
+    return f"request {request:#x} {method} {path!r}"

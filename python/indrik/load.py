@@ -1,0 +1,122 @@
+"""Find the application that MODULE[:EXPRESSION] names. Runs in the worker, after
+the fork.
+
+Gunicorn's rules, and dotted attributes: `module` (its `application`),
+`module:name`, `module:object.attribute`, `module:factory("literal", key=1)`.
+The expression is parsed, never evaluated: only names and literals mean anything.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from dataclasses import dataclass, field
+from typing import Any, Callable, Optional
+
+Application = Callable[..., Any]
+
+_DEFAULT = "application"
+
+
+class SpecError(Exception):
+    """The text does not name an application, or what it names is none."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Where the application is: a path of attributes in a module, and, if a
+    factory makes it, the call."""
+
+    module: str
+    path: tuple[str, ...] = (_DEFAULT,)
+    call: bool = False
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = field(default_factory=dict)
+
+
+def parse(text: str) -> Spec:
+    """Read MODULE[:EXPRESSION]; SpecError says what is wrong with it."""
+    module, colon, expression = text.partition(":")
+    if not all(part.isidentifier() for part in module.split(".")):
+        raise SpecError(f"no module can be called {module!r}{_file_hint(module)}")
+    if module.endswith(".py"):
+        raise SpecError(f"{module!r} is the name of a file, not of a module{_file_hint(module)}")
+    if not colon:
+        return Spec(module)
+    try:
+        node = ast.parse(expression.strip(), mode="eval").body
+    except (SyntaxError, ValueError) as error:  # ValueError: a NUL, before 3.12
+        raise SpecError(f"{expression!r} is not an attribute or a call of one") from error
+    if not isinstance(node, ast.Call):
+        return Spec(module, _path(node, expression))
+    args, kwargs = _arguments(node, expression)
+    return Spec(module, _path(node.func, expression), True, args, kwargs)
+
+
+def load(text: str) -> Application:
+    """Import what text names and return it.
+
+    SpecError if there is no such thing or it cannot be called; whatever the
+    application's own code raises comes through as it is.
+    """
+    spec = parse(text)
+    __import__(spec.module)  # unlike importlib's, its frames are left out of tracebacks
+    found = sys.modules[spec.module]
+    seen = spec.module
+    for name in spec.path:
+        found = _attribute(found, name, seen)
+        seen = f"{seen}:{name}" if seen == spec.module else f"{seen}.{name}"
+    if spec.call:
+        if not callable(found):
+            raise SpecError(f"{seen} is to be called for the application, but it is {_kind(found)}")
+        found = found(*spec.args, **spec.kwargs)
+        seen += "()"
+    if not callable(found):
+        raise SpecError(f"{seen} is not an application: it is {_kind(found)}, which cannot be called")
+    return found
+
+
+def _attribute(holder: Any, name: str, seen: str) -> Any:
+    try:
+        return getattr(holder, name)
+    except AttributeError as error:
+        # Only the absence of this very name is the user's spelling; an error from
+        # inside a property or a module's __getattr__ is the application's own.
+        if getattr(error, "name", name) not in (name, None):
+            raise
+        raise SpecError(f"{seen} has no attribute {name!r}") from None
+
+
+def _path(node: ast.expr, expression: str) -> tuple[str, ...]:
+    names: list[str] = []
+    while isinstance(node, ast.Attribute):
+        names.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name):
+        raise SpecError(f"{expression!r} is not an attribute or a call of one")
+    names.append(node.id)
+    return tuple(reversed(names))
+
+
+def _arguments(node: ast.Call, expression: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    try:
+        args = tuple(ast.literal_eval(arg) for arg in node.args)
+        kwargs = {_keyword(word): ast.literal_eval(word.value) for word in node.keywords}
+    except ValueError as error:
+        raise SpecError(f"{expression!r} has an argument that is not a literal") from error
+    return args, kwargs
+
+
+def _keyword(word: ast.keyword) -> str:
+    if word.arg is None:  # **mapping
+        raise ValueError("not a name")
+    return word.arg
+
+
+def _file_hint(module: str) -> str:
+    name: Optional[str] = module[:-3].strip("./").replace("/", ".") if module.endswith(".py") else None
+    return f" (did you mean {name!r}?)" if name else ""
+
+
+def _kind(value: Any) -> str:
+    return "None" if value is None else f"of type {type(value).__name__!r}"

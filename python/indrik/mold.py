@@ -1,0 +1,230 @@
+"""The mold: holds interpreter, worker code and configuration, and forks workers on
+the master's order.
+
+It is one thread in one loop over its channel, and runs no code of the application.
+docs/protocol.md, "Channel: master and mold", is what it speaks.
+"""
+
+from __future__ import annotations
+
+import errno
+import gc
+import importlib
+import os
+import platform
+import socket
+import struct
+import sys
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Optional, Union
+
+from . import afterfork, trouble
+from .status import Status
+from .wire import Channel, PeerGone, Scoreboard, WireError, close_all
+from .worker import Post
+
+_ANSWER = struct.Struct("q")  # what the pipe carries: a pid, or an errno below zero
+
+
+@dataclass(frozen=True)
+class Cast:
+    """What every worker of this mold has in common."""
+
+    app: str
+    generation: int
+    name: str
+    loops: int
+    scoreboard: Scoreboard
+    lane: socket.socket
+    setproctitle: Optional[ModuleType]
+
+
+def run(channel: Channel) -> Union[Post, Status]:
+    """Serve the master until it goes. Returns in two kinds of process: with a status
+    in the mold, when its work is over, and with a post in each worker it forked.
+    """
+    try:
+        cast = _configure(channel)
+        if cast is None:
+            return Status.DONE
+        channel.send("configured", platform.python_version(), sys.executable)
+        while True:
+            order = channel.receive()
+            if order is None:
+                return Status.DONE
+            message, fds = order
+            try:
+                post = _obey(channel, cast, message, fds)
+            finally:
+                close_all(fds)
+            if post is not None:
+                return post
+    except PeerGone:
+        return Status.DONE
+    except WireError as error:
+        return _refuse(channel, str(error))
+
+
+def _configure(channel: Channel) -> Optional[Cast]:
+    """Take the first order; None if the master went before it."""
+    order = channel.receive()
+    if order is None:
+        return None
+    message, fds = order
+    try:
+        if message[0] != "configure" or len(message) != 2 or len(fds) != 2:
+            raise WireError(f"the order {message[0]!r} with {len(fds)} descriptors instead of 'configure' with 2")
+        return _cast(message[1], fds)
+    finally:
+        close_all(fds)
+
+
+def _cast(settings: Any, fds: list[int]) -> Cast:
+    """Make the mold what the settings say. Takes the lane out of fds."""
+    try:
+        if settings["worker_class"] != "sync":
+            raise WireError(f"no worker class {settings['worker_class']!r}")
+        app, name = str(settings["app"]), str(settings["name"])
+        generation, loops = int(settings["generation"]), int(settings["loops"])
+        pythonpath = [str(path) for path in settings["pythonpath"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise WireError(f"settings that cannot be read: {error!r}") from error
+    scoreboard = Scoreboard(fds[0])
+    lane = _lane(fds.pop(1))
+    extend_path(pythonpath)
+    setproctitle = _setproctitle()
+    afterfork.set_title(setproctitle, f"indrik: mold [{name or app}]", "indrik-mold")
+    # Everything here outlives all collections; out of the collector's sight its
+    # pages are not written to, and stay shared with the workers.
+    gc.collect()
+    gc.freeze()
+    return Cast(app, generation, name, loops, scoreboard, lane, setproctitle)
+
+
+def _lane(fd: int) -> socket.socket:
+    """Take over the workers' end of the lane.
+
+    Without its receive timeout an idle worker could not beat, and without its
+    blocking mode it would spin, so neither is left to be found out in service.
+    """
+    lane = socket.socket(fileno=fd)
+    timeout = lane.getsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, 16)
+    if not any(timeout) or not lane.getblocking() or not os.get_blocking(fd):
+        lane.close()
+        raise WireError("a lane that is not blocking with a receive timeout")
+    return lane
+
+
+def extend_path(pythonpath: list[str]) -> None:
+    """Put the working directory first on sys.path and then, before it, each entry
+    of the setting, so that the last one is found first: as Gunicorn does."""
+    for path in [os.getcwd(), *pythonpath]:
+        path = os.path.abspath(path)
+        if path not in sys.path:
+            sys.path.insert(0, path)
+
+
+def _setproctitle() -> Optional[ModuleType]:
+    """The package of that name, if the user has it."""
+    try:
+        return importlib.import_module("setproctitle")
+    except ImportError:
+        return None
+
+
+def _obey(channel: Channel, cast: Cast, message: tuple[Any, ...], fds: list[int]) -> Optional[Post]:
+    """Carry out an order. Returns a post in the worker, and empties fds there."""
+    if message[0] != "spawn":
+        raise WireError(f"an order {message[0]!r}")
+    slot = message[1] if len(message) == 2 else None
+    if not isinstance(slot, int) or not 0 <= slot < cast.scoreboard.slots or len(fds) != 1 + cast.loops:
+        text = f"no worker can be made of the order {message!r} with {len(fds)} descriptors"
+        channel.send("not forked", slot if isinstance(slot, int) else -1, errno.EINVAL, trouble.clean(text)[:1000])
+        return None
+    try:
+        pid = _fork_twice()
+    except OSError as error:
+        channel.send("not forked", slot, error.errno or 0, os.strerror(error.errno or 0))
+        return None
+    if pid == 0:
+        channel.close()
+        return _enter(cast, slot, fds)
+    channel.send("forked", slot, pid)
+    return None
+
+
+def _fork_twice() -> int:
+    """Fork a process that is not our child. Returns its pid, and in it 0; OSError if
+    there is none.
+
+    The process in the middle exits at once, so that the kernel gives the worker to
+    the nearest subreaper above us, which is the master. By the time we have reaped
+    the middle one that has happened.
+
+    The worker itself says its pid, so that nothing depends on how far the middle one
+    got: an empty pipe means that neither it nor a worker lives.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()  # or the worker would write what is in the buffer once more
+    reader, writer = os.pipe()
+    try:
+        middle = os.fork()
+        if middle == 0:
+            os.close(reader)
+            _fork_again(writer)
+            return 0
+    except OSError:
+        os.close(reader)
+        raise
+    finally:
+        os.close(writer)
+    with open(reader, "rb") as answer:
+        said = answer.read(_ANSWER.size)
+    os.waitpid(middle, 0)
+    if len(said) < _ANSWER.size:
+        raise OSError(errno.ECHILD, "the process in the middle died")
+    (pid,) = _ANSWER.unpack(said)
+    if pid < 0:
+        raise OSError(-pid, os.strerror(-pid))
+    return int(pid)
+
+
+def _fork_again(writer: int) -> None:
+    """The process in the middle. Returns in the worker only, whatever happens."""
+    worker = False
+    try:
+        try:
+            worker = os.fork() == 0
+        except OSError as error:
+            os.write(writer, _ANSWER.pack(-(error.errno or errno.EIO)))
+        if worker:
+            os.write(writer, _ANSWER.pack(os.getpid()))
+    finally:
+        if not worker:
+            os._exit(0)
+
+
+def _enter(cast: Cast, slot: int, fds: list[int]) -> Post:
+    """Become the worker of a slot, after the fork. Takes over fds."""
+    row = cast.scoreboard.seat(slot)
+    afterfork.enrol(row, cast.generation)
+    title = f"indrik: worker {slot} [{cast.name or cast.app}]"
+    afterfork.set_title(cast.setproctitle, title, f"indrik-w{slot}")
+    os.environ["INDRIK_SLOT"] = str(slot)
+    os.environ["INDRIK_GENERATION"] = str(cast.generation)
+    report = Channel(fds[0])
+    replies = tuple(socket.socket(fileno=fd) for fd in fds[1:])
+    for outlet in replies:
+        outlet.setblocking(True)
+    fds.clear()
+    return Post(cast.app, slot, cast.generation, cast.lane, report, replies, row)
+
+
+def _refuse(channel: Channel, text: str) -> Status:
+    try:
+        channel.send("failed", trouble.limited(text))
+    except PeerGone:
+        pass  # then there is nobody to be told
+    return Status.CRASHED

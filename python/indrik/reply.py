@@ -1,0 +1,124 @@
+"""The messages of a reply, and the sockets and files they travel with. Runs in
+the worker.
+
+docs/protocol.md, "Reply": a whole reply in one message; a whole reply with its
+body in a file; a begun reply with a stream for the rest; the end of a begun one.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from marshal import dumps
+
+from .wire import GONE, MARSHAL_VERSION, MAX_INLINE, MAX_MESSAGE, PeerGone
+
+Headers = list[tuple[str, str]]
+
+_TOO_LONG = f"the status and headers make a message of more than {MAX_MESSAGE} bytes"
+
+
+class TooLong(Exception):
+    """The head of the reply does not fit a message. Nothing was sent."""
+
+
+class ClientLeft(BrokenPipeError):
+    """The client left before its reply was complete: stop making it.
+
+    An OSError, because an application that calls write() may see it.
+    """
+
+
+def send_whole(outlet: socket.socket, request: int, status: str, headers: Headers, body: bytes) -> None:
+    """Send a finished reply, in one message if the body is small enough."""
+    if len(body) <= MAX_INLINE:
+        message = _pack(request, status, headers, body)
+        if len(message) <= MAX_MESSAGE:
+            _send(outlet, message)
+            return
+    fd = os.memfd_create("indrik-body", os.MFD_CLOEXEC)
+    try:
+        _write_all(fd, body)
+        send_file(outlet, request, status, headers, fd, 0, len(body))
+    finally:
+        os.close(fd)
+
+
+def send_file(
+    outlet: socket.socket, request: int, status: str, headers: Headers, fd: int, offset: int, length: int
+) -> None:
+    """Send a finished reply whose body is a part of a file. Leaves fd open."""
+    _send_with(outlet, _pack(request, status, headers, (offset, length)), fd)
+
+
+def begin(outlet: socket.socket, request: int, status: str, headers: Headers, first: bytes) -> socket.socket:
+    """Send the head and the first bytes of a body; returns the stream for the
+    rest, in which what did not fit the message is already on its way."""
+    theirs, ours = socket.socketpair()
+    with theirs:
+        ours.settimeout(None)  # whatever timeout the application made the default
+        message = _pack(request, status, headers, None, first[:MAX_INLINE])
+        rest = first[MAX_INLINE:]
+        if len(message) > MAX_MESSAGE:
+            message = _pack(request, status, headers, None, b"")
+            rest = first
+        try:
+            _send_with(outlet, message, theirs.fileno())
+        except (TooLong, PeerGone):
+            ours.close()
+            raise
+    # From here on the caller owns a begun reply, so a client that has left is
+    # found by its next write and not raised before it has the stream.
+    if rest:
+        try:
+            stream_out(ours, rest)
+        except ClientLeft:
+            pass
+    return ours
+
+
+def stream_out(stream: socket.socket, data: bytes) -> None:
+    """Write more of a begun reply, waiting for a slow client."""
+    try:
+        stream.sendall(data, socket.MSG_NOSIGNAL)
+    except GONE as error:
+        raise ClientLeft("the client left") from error
+
+
+def end(outlet: socket.socket, request: int, complete: bool, text: str) -> None:
+    """Say how a begun reply ended: after its last byte, before its stream is closed."""
+    _send(outlet, dumps((request, None, complete, text), MARSHAL_VERSION))
+
+
+def _pack(request: int, status: str, headers: Headers, *body: object) -> bytes:
+    try:
+        return dumps((request, status, headers, *body), MARSHAL_VERSION)
+    except ValueError:
+        # marshal writes exact types only, and an application may give a subclass
+        # of str; Django's redirects carry a SafeString.
+        exact = [(str.__str__(name), str.__str__(text)) for name, text in headers]
+        return dumps((request, str.__str__(status), exact, *body), MARSHAL_VERSION)
+
+
+def _send(outlet: socket.socket, message: bytes) -> None:
+    try:
+        outlet.send(message, socket.MSG_NOSIGNAL)
+    except GONE as error:
+        raise PeerGone from error
+
+
+def _send_with(outlet: socket.socket, message: bytes, fd: int) -> None:
+    if len(message) > MAX_MESSAGE:
+        raise TooLong(_TOO_LONG)
+    rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", fd))
+    try:
+        outlet.sendmsg([message], [rights], socket.MSG_NOSIGNAL)
+    except GONE as error:
+        raise PeerGone from error
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(fd, rest) :]

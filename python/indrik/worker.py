@@ -1,0 +1,130 @@
+"""The sync worker: load the application, say so, take requests one at a time.
+Runs in the worker, after the fork.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import socket
+import sys
+from dataclasses import dataclass
+from marshal import loads
+from time import monotonic_ns
+from typing import BinaryIO, TextIO
+
+from . import afterfork, load, trouble
+from .app import Application, Exchange, FileWrapper, respond
+from .status import Status
+from .wire import (
+    ANSWERED,
+    BEAT,
+    MAX_MESSAGE,
+    REQUEST,
+    START,
+    Channel,
+    PeerGone,
+    WireError,
+    close_all,
+    descriptors,
+)
+
+_LOOP_SHIFT = 56  # of a request's id: the gateway loop that it belongs to
+_CUT = socket.MSG_TRUNC | socket.MSG_CTRUNC
+_CONTROL = socket.CMSG_SPACE(4)  # room for the one descriptor a request may bring
+
+
+@dataclass(frozen=True)
+class Post:
+    """What a worker is given: its place, its sockets and its application's name.
+
+    Owns the sockets. row is its seat's row of the scoreboard.
+    """
+
+    app: str
+    slot: int
+    generation: int
+    lane: socket.socket
+    report: Channel
+    replies: tuple[socket.socket, ...]
+    row: memoryview
+
+
+def run(post: Post) -> Status:
+    """Be the worker of this post until it is retired; returns its exit status."""
+    try:
+        app = load.load(post.app)
+    except load.SpecError as error:
+        return _give_up(post, "load", str(error), Status.CANNOT_LOAD)
+    except (ImportError, SyntaxError) as error:
+        return _give_up(post, "load", trouble.describe(error), Status.CANNOT_LOAD)
+    except (Exception, SystemExit) as error:
+        return _give_up(post, "boot", trouble.describe(error), Status.BOOT_FAILED)
+    afterfork.watch_retirement(post.lane.fileno(), post.report)
+    errors = sys.stderr or open(os.devnull, "w")
+    try:
+        post.row[BEAT] = monotonic_ns()
+        post.report.send("ready")
+        return serve(post, app, errors)
+    except PeerGone:
+        return Status.DONE
+    except WireError as error:
+        trouble.log(errors, f"worker {post.slot}: {error}\n")
+        return Status.BAD_WIRE
+
+
+def serve(post: Post, app: Application, errors: TextIO) -> Status:
+    """Take requests off the lane until its end of file.
+
+    This loop is the cost of every request, so it keeps what it needs in locals and
+    does without a call where it can. PeerGone if the gateway and the master are gone.
+    """
+    row, replies, receive = post.row, post.replies, post.lane.recvmsg_into
+    buffer = bytearray(MAX_MESSAGE)
+    buffers, view = [buffer], memoryview(buffer)
+    row[BEAT] = monotonic_ns()
+    while True:
+        try:
+            size, ancillary, flags, _ = receive(buffers, _CONTROL, socket.MSG_CMSG_CLOEXEC)
+        except BlockingIOError:  # the lane's SO_RCVTIMEO: nothing to do for a second
+            row[BEAT] = monotonic_ns()
+            continue
+        except ConnectionResetError:
+            return Status.DONE
+        if not size:
+            return Status.DONE
+        if ancillary or flags & _CUT:
+            fds = descriptors(ancillary)
+        else:
+            fds = []
+        try:
+            request, environ, body = loads(view[:size])
+            outlet = replies[request >> _LOOP_SHIFT]
+            source = io.BytesIO(body) if body is not None else _opened(fds)
+        except (EOFError, ValueError, TypeError, IndexError) as error:
+            close_all(fds)
+            raise WireError(f"not a request: {error}") from error
+        row[BEAT] = row[START] = monotonic_ns()
+        row[REQUEST] = request  # after its start: whoever sees the id sees the time
+        environ["wsgi.input"] = source
+        environ["wsgi.errors"] = errors
+        environ["wsgi.file_wrapper"] = FileWrapper
+        respond(app, environ, Exchange(request, outlet), errors, request)
+        if body is None:
+            source.close()
+        row[ANSWERED] += 1
+        row[BEAT] = monotonic_ns()
+        row[REQUEST] = 0
+
+
+def _opened(fds: list[int]) -> BinaryIO:
+    (fd,) = fds
+    return open(fd, "rb")
+
+
+def _give_up(post: Post, stage: str, text: str, status: Status) -> Status:
+    try:
+        post.report.send("failed", stage, trouble.limited(text))
+    except PeerGone:
+        pass  # the master is gone; the status is all that is left to say
+    return status
