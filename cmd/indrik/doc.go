@@ -1,0 +1,24 @@
+// Command indrik serves a Python application: the one binary of Indrik.
+//
+//	indrik [OPTIONS] MODULE[:APP]
+//
+// # What is decided here and nowhere else
+//
+// This package alone touches what belongs to the process: arguments,
+// environment, standard streams, signals, exit status. It reads them into
+// values and hands those to the role it was started for:
+//
+//	indrik app:app       the master: supervises, never reads a client's byte
+//	indrik gateway       the gateway: started by the master only, with its
+//	                     channel as descriptor 3
+//
+// # Exit status
+//
+//	0  it served and was stopped, or printed what it was asked for
+//	1  it could not serve: configuration, addresses, a process it needs
+//	2  it was called wrongly: an unknown option, a bad value, no application
+//	3  the first worker could not boot
+//	4  the application could not be loaded
+//
+// 3 and 4 say that starting again without a change is of no use.
+package main

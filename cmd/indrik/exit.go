@@ -1,0 +1,47 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/indrik/indrik/master"
+	"github.com/indrik/indrik/settings"
+)
+
+// The exit statuses, which scripts and units rely on; doc.go explains them.
+const (
+	exitOK     = 0
+	exitConfig = 1
+	exitUsage  = 2
+	exitBoot   = 3
+	exitLoad   = 4
+)
+
+// exitStatus is the one place that turns an error into a status.
+func exitStatus(err error) int {
+	var usage *usageError
+	var refused *settings.ValueError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.As(err, &refused) && refused.Source == settings.CommandLine:
+		return exitUsage
+	case errors.Is(err, master.ErrLoad):
+		return exitLoad
+	case errors.Is(err, master.ErrBoot):
+		return exitBoot
+	}
+	return exitConfig
+}
+
+// usageError reports that the program was called wrongly. Its text holds the
+// remedy.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+func usagef(format string, args ...any) error {
+	return &usageError{text: fmt.Sprintf(format, args...)}
+}

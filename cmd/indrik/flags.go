@@ -1,0 +1,88 @@
+package main
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/indrik/indrik/settings"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// flags are the options of one command: texts, not yet judged. The settings
+// package judges them together with what other sources say.
+type flags []*flagText
+
+// newFlags makes the options of the named settings, or of all without names.
+func newFlags(names ...string) flags {
+	var fs flags
+	for _, s := range settings.All() {
+		if len(names) == 0 || slices.Contains(names, s.Name) {
+			fs = append(fs, &flagText{setting: s})
+		}
+	}
+	return fs
+}
+
+func (fs flags) add(set *pflag.FlagSet) {
+	for _, f := range fs {
+		set.VarP(f, f.setting.Flag, f.setting.Short, f.setting.Help)
+	}
+}
+
+// layer returns what was given on the command line, once it is parsed.
+func (fs flags) layer() settings.Layer {
+	layer := settings.Layer{Source: settings.CommandLine}
+	for _, f := range fs {
+		if f.texts != nil {
+			layer.Items = append(layer.Items, settings.Item{
+				Name: f.setting.Name, Texts: f.texts, Origin: "--" + f.setting.Flag,
+			})
+		}
+	}
+	return layer
+}
+
+// flagText is one option; it implements pflag.Value.
+type flagText struct {
+	setting settings.Setting
+	texts   []string
+}
+
+// Set is called for each time the option is given, in order.
+func (f *flagText) Set(text string) error {
+	if !f.setting.Repeatable() {
+		f.texts = nil // of any other option the last one counts
+	}
+	f.texts = append(f.texts, text)
+	return nil
+}
+
+// String and Type serve help texts that we do not let pflag write.
+func (f *flagText) String() string { return "" }
+
+// Type names the value.
+func (f *flagText) Type() string { return f.setting.Metavar }
+
+// flagError says in our words what pflag could not parse.
+func flagError(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	var bare *pflag.ValueRequiredError
+	var syntax *pflag.InvalidSyntaxError
+	var value *pflag.InvalidValueError
+	switch {
+	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "":
+		return unknownShort(cmd, unknown.GetSpecifiedName(), unknown.GetSpecifiedShortnames())
+	case errors.As(err, &unknown):
+		return unknownLong(cmd, unknown.GetSpecifiedName())
+	case errors.As(err, &bare):
+		f := bare.GetFlag()
+		return usagef("option --%s needs a value; write it like --%s %s", f.Name, f.Name, f.Value.Type())
+	case errors.As(err, &syntax):
+		return usagef("%s is no option; see indrik --help", syntax.GetSpecifiedFlag())
+	case errors.As(err, &value):
+		// Only --help and --version are parsed by pflag itself.
+		return usagef("option --%s takes no value, got %q; leave it out", value.GetFlag().Name, value.GetValue())
+	}
+	return usagef("%v; see indrik --help", err)
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/indrik/indrik/gateway"
+	"github.com/indrik/indrik/master"
+)
+
+// process is everything that run takes from the process it runs in, so that a
+// test can run one inside itself. It is not changed once made.
+type process struct {
+	args       []string // as in os.Args: the first is the program's name
+	env        []string // as in os.Environ
+	pid        int
+	executable string // absolute path of the binary, as it was at start
+	stdout     *os.File
+	stderr     *os.File
+
+	master  func(context.Context, master.Config) error
+	gateway func(context.Context, gateway.Process) error
+}
+
+// run is the program. It returns the exit status once everything it started
+// has ended; cancelling ctx is up to the role to obey.
+func run(ctx context.Context, p process) int {
+	root := newRoot(p)
+	root.SetArgs(p.args[1:])
+	err := root.ExecuteContext(ctx)
+	if err != nil {
+		// If stderr cannot be written, the status is the only word left.
+		_, _ = fmt.Fprint(p.stderr, complaint(err, underJournal(p.stderr, p.getenv)))
+	}
+	return exitStatus(err)
+}
+
+// complaint is the last line a user sees. The journal is told by the prefix
+// that it is an error (sd-daemon(3)), in each line it makes of the text.
+func complaint(err error, journal bool) string {
+	text := "indrik: " + err.Error()
+	if journal {
+		text = "<3>" + strings.ReplaceAll(text, "\n", "\n<3>")
+	}
+	return text + "\n"
+}
+
+// getenv looks a variable up, as os.Getenv would: "" if it is not set, and the
+// first of two with one name.
+func (p process) getenv(key string) string {
+	for _, pair := range p.env {
+		if name, value, ok := strings.Cut(pair, "="); ok && name == key {
+			return value
+		}
+	}
+	return ""
+}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/indrik/indrik/settings"
+)
+
+// The help text is two columns, 79 characters wide in all.
+const (
+	usageWidth  = 79
+	usageIndent = 30
+)
+
+// usage is what --help prints, made from the registry.
+func usage() string {
+	var b strings.Builder
+	b.WriteString(`Usage: indrik [OPTIONS] MODULE[:APP]
+
+Serve a Python WSGI application: APP (default: application) of MODULE. APP may
+be a call that makes it, like "hello:make_app('production')".
+`)
+	for _, g := range settings.Groups() {
+		fmt.Fprintf(&b, "\n%s:\n", g)
+		for _, s := range settings.All() {
+			if s.Group == g {
+				option(&b, s.Short, s.Flag+" "+s.Metavar, describe(s))
+			}
+		}
+	}
+	b.WriteString("\nOther:\n")
+	option(&b, "h", "help", "Print this text")
+	option(&b, "v", "version", "Print the version")
+	b.WriteString(`
+Options win over the environment. Sockets passed by systemd are served as well.
+
+Exit status: 0 served and stopped, 1 could not serve, 2 called wrongly, 3 a
+worker could not boot, 4 the application could not be loaded.
+`)
+	return b.String()
+}
+
+// describe is the sentence of a setting and what holds when it is not given.
+func describe(s settings.Setting) string {
+	var more []string
+	switch {
+	case s.DefaultHelp != "":
+		more = append(more, "default: "+s.DefaultHelp)
+	case s.Default != "":
+		more = append(more, "default: "+s.Default)
+	}
+	if s.Env != "" {
+		more = append(more, "environment: "+s.Env)
+	}
+	if len(more) == 0 {
+		return s.Help
+	}
+	return s.Help + " [" + strings.Join(more, "; ") + "]"
+}
+
+// option writes one option with its text in the second column.
+func option(b *strings.Builder, short, long, text string) {
+	left := "      --" + long
+	if short != "" {
+		left = "  -" + short + ", --" + long
+	}
+	if len(left) > usageIndent-2 {
+		b.WriteString(left + "\n")
+		left = ""
+	}
+	for _, line := range wrap(text, usageWidth-usageIndent) {
+		fmt.Fprintf(b, "%-*s%s\n", usageIndent, left, line)
+		left = ""
+	}
+}
+
+// wrap breaks a text at spaces into lines of at most width bytes, longer only
+// where one word is.
+func wrap(text string, width int) []string {
+	var lines []string
+	line := ""
+	for word := range strings.FieldsSeq(text) {
+		switch {
+		case line == "":
+			line = word
+		case len(line)+1+len(word) <= width:
+			line += " " + word
+		default:
+			lines = append(lines, line)
+			line = word
+		}
+	}
+	return append(lines, line)
+}

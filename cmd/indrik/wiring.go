@@ -1,0 +1,28 @@
+package main
+
+import (
+	"os"
+
+	"github.com/indrik/indrik/gateway"
+	"github.com/indrik/indrik/master"
+)
+
+// thisProcess is the process we really are, with the real roles.
+func thisProcess() process {
+	executable, err := os.Executable()
+	if err != nil {
+		// Without /proc nothing else would work either; the master says so when
+		// it starts the gateway from this name.
+		executable = os.Args[0]
+	}
+	return process{
+		args:       os.Args,
+		env:        os.Environ(),
+		pid:        os.Getpid(),
+		executable: executable,
+		stdout:     os.Stdout,
+		stderr:     os.Stderr,
+		master:     master.Run,
+		gateway:    gateway.Run,
+	}
+}
