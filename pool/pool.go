@@ -1,0 +1,199 @@
+package pool
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// MaxSize is the largest number of slots a pool may have.
+const MaxSize = 1024
+
+// Config is what a pool is made from. Its functions are called on the owner's
+// goroutine, one at a time; they must not block, and must not call
+// [Pool.Snapshot], which waits for that goroutine.
+type Config struct {
+	// Size is the number of slots wanted, 1 to MaxSize.
+	Size int
+	// Limits end workers that take too long.
+	Limits Limits
+	// Budget bounds how fast workers that die are replaced.
+	Budget Budget
+	// Spawn orders the start of a process for a slot. The outcome is told
+	// with Spawned or SpawnFailed, from any goroutine, also from inside
+	// Spawn. An order that stays unanswered for Limits.Boot (30 s if that is
+	// 0) is given again. Required.
+	Spawn func(SlotID)
+	// Activity reads what the slot's worker last wrote about itself. It is
+	// called every tick for a slot that is idle or busy, and once more when
+	// its worker was reaped. A tick is a quarter of the shorter of
+	// Limits.Busy and Limits.Beat, at most 1 s. Nil means that nobody knows:
+	// workers are then never Busy, and neither limit may be set.
+	Activity func(SlotID) Activity
+	// Changed is told every move after it happened. May be nil.
+	Changed func(Change)
+	// Statuses names exit statuses by which a worker that was never ready
+	// says why it left, for instance 4: LoadFailed. It makes the cause
+	// certain: what the worker says in words (Failed) may arrive after its
+	// end. May be nil.
+	Statuses map[int]Cause
+	// Log gets one line for each death and each surprise, and at debug level
+	// one for each move. Nil means no log.
+	Log hclog.Logger
+}
+
+// Change is one move of a slot.
+type Change struct {
+	Slot     SlotID
+	PID      int // of the process that moved, also when To is Vacant
+	From, To Phase
+	Death    *Death // set when To is Vacant; the receiver may keep it
+}
+
+// SlotState is what [Pool.Snapshot] says about a slot.
+type SlotState struct {
+	Slot     SlotID
+	Phase    Phase
+	PID      int           // 0 if vacant
+	For      time.Duration // how long it has been in this phase
+	Ordered  bool          // vacant, and a process has been ordered
+	Wait     time.Duration // vacant: until a process is ordered; 0 if nothing holds it back
+	Restarts uint64        // deaths in this slot that were its workers' fault
+}
+
+// Pool keeps workers alive. Make one with [New]; its methods may be called
+// from any goroutine, before, during and after Run.
+type Pool struct {
+	cfg  Config
+	log  hclog.Logger
+	mail *mailbox
+
+	ran     atomic.Bool
+	done    chan struct{} // closed when Run has ended
+	pending atomic.Int64  // orders to spawn without an answer
+	kin     kin           // processes told of and not reaped
+
+	// What follows belongs to the owner's goroutine.
+	rules  rules
+	slots  []*slot
+	strays map[int]process
+	purse  purse
+	spent  bool // the budget was exceeded by the last death
+	sleeper
+	clocks func() instants
+	watch  func(pid int, ended func(Exit)) (process, error)
+}
+
+// New checks cfg and makes a pool that Run starts.
+func New(cfg Config) (*Pool, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	cfg.Budget = cfg.Budget.withDefaults()
+	if cfg.Log == nil {
+		cfg.Log = hclog.NewNullLogger()
+	}
+	p := &Pool{
+		cfg:    cfg,
+		log:    cfg.Log,
+		mail:   newMailbox(),
+		done:   make(chan struct{}),
+		rules:  rules{size: cfg.Size, serving: true, limits: cfg.Limits},
+		strays: make(map[int]process),
+		clocks: readClocks,
+		watch: func(pid int, ended func(Exit)) (process, error) {
+			proc, err := watch(pid, ended)
+			if err != nil {
+				return nil, err // not proc: a nil *Process would not be a nil process
+			}
+			return proc, nil
+		},
+	}
+	p.grow()
+	return p, nil
+}
+
+func (c Config) check() error {
+	if c.Size < 1 || c.Size > MaxSize {
+		return fmt.Errorf("pool of %d slots: want 1 to %d", c.Size, MaxSize)
+	}
+	if c.Spawn == nil {
+		return errors.New("pool without Spawn: nothing could start its workers")
+	}
+	l, b := c.Limits, c.Budget
+	if min(l.Boot, l.Busy, l.Grace, l.Beat) < 0 {
+		return fmt.Errorf("pool limits %+v: negative", l)
+	}
+	if c.Activity == nil && max(l.Busy, l.Beat) > 0 {
+		return errors.New("pool without Activity: limits on Busy and Beat could not be kept")
+	}
+	if min(b.Period, b.BackoffMin, b.BackoffMax, time.Duration(b.Restarts)) < 0 {
+		return fmt.Errorf("pool budget %+v: negative", b)
+	}
+	if b.BackoffMax > 0 && b.BackoffMax < b.BackoffMin {
+		return fmt.Errorf("pool budget %+v: BackoffMax is below BackoffMin", b)
+	}
+	return nil
+}
+
+// Spawned tells that the process pid was started for slot. From here on it is
+// the pool's to watch and to reap; it may have ended already. An unordered
+// process is taken into a vacant slot (so a caller can hand over workers it
+// has from before) and killed if the slot is taken. After Run has ended the
+// process stays the caller's.
+func (p *Pool) Spawned(slot SlotID, pid int) {
+	p.kin.add(pid) // before the owner hears of it, or a sweep might take it
+	if !p.mail.post(wasSpawned{slot, pid}) {
+		p.kin.remove(pid)
+	}
+}
+
+// SpawnFailed tells that no process could be started for slot; the pool waits
+// and orders it again.
+func (p *Pool) SpawnFailed(slot SlotID, err error) { p.mail.post(spawnFailed{slot, err}) }
+
+// Ready tells that process pid of slot can take requests. It may be told
+// before Spawned. If pid is not the slot's process, the message is late and
+// nothing happens.
+func (p *Pool) Ready(slot SlotID, pid int) { p.mail.post(becameReady{slot, pid}) }
+
+// Failed tells what the slot's process itself said about why it is about to
+// leave, LoadFailed or BootFailed. It becomes the cause of its death, if that
+// comes before it is ready. See also Config.Statuses.
+func (p *Pool) Failed(slot SlotID, cause Cause) { p.mail.post(saidWhy{slot, cause}) }
+
+// Resize changes the number of slots wanted to n, brought into 1 to MaxSize.
+// Workers of slots past the end are retired.
+func (p *Pool) Resize(n int) { p.mail.post(resizeTo{min(max(n, 1), MaxSize)}) }
+
+// Retire replaces the worker of slot gently: it is asked to leave, and the
+// next is ordered when it has. A vacant slot is left alone.
+func (p *Pool) Retire(slot SlotID) { p.mail.post(retireSlot{slot}) }
+
+// Kill ends the pool now: every worker is killed, and Run returns when they
+// have been reaped. Call it when draining takes too long.
+func (p *Pool) Kill() { p.mail.post(killAll{}) }
+
+// Snapshot describes every slot that is wanted or occupied, in order. The
+// owner answers, so it waits for Run to begin; it is nil after Run has ended.
+func (p *Pool) Snapshot() []SlotState {
+	answer := make(chan []SlotState, 1)
+	p.mail.post(describe{answer})
+	select {
+	case states := <-answer:
+		return states
+	case <-p.done:
+		return nil
+	}
+}
+
+// Knows reports whether the pool was told of process pid and has not reaped
+// it yet. It is for [SweepOrphans].
+func (p *Pool) Knows(pid int) bool { return p.kin.has(pid) }
+
+// SpawnPending reports whether an order to spawn is unanswered. It is for
+// [SweepOrphans].
+func (p *Pool) SpawnPending() bool { return p.pending.Load() > 0 }
