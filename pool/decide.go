@@ -3,7 +3,7 @@ package pool
 import "time"
 
 // rules is all that the pool's decisions depend on beside the slots and the
-// time. The functions here decide and do nothing; act.go carries out.
+// time. The functions here decide and do nothing; act.go, spawn.go and reap.go carry out.
 type rules struct {
 	size    int // slots wanted
 	serving bool

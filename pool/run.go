@@ -26,13 +26,15 @@ func (p *Pool) Run(ctx context.Context) error {
 		select {
 		case <-stop:
 			stop = nil // heard once; a nil channel never fires again
-			p.drain(context.Cause(ctx))
 		case <-p.mail.bell:
 		case <-alarm.C:
 		}
 		clocks := p.clocks()
 		now := clocks.mono
 		p.forgive(clocks)
+		if ctx.Err() != nil { // asked here, so that a pool whose ctx ended before it began orders nothing
+			p.drain(context.Cause(ctx))
+		}
 		for _, fact := range p.mail.take() {
 			p.heard(fact, now)
 		}
@@ -57,7 +59,7 @@ func (p *Pool) held() bool {
 // drain makes no slot wanted any more; settle does the rest.
 func (p *Pool) drain(cause error) {
 	if !p.rules.serving {
-		return // killed already
+		return // heard before, or killed already
 	}
 	p.rules.serving = false
 	p.log.Info("pool draining", "cause", cause)
