@@ -108,7 +108,10 @@ func ipv6(b []byte) bool {
 			gap, b = true, b[1:]
 		}
 	}
-	return groups == 8 || gap && groups < 8
+	if gap {
+		return groups < 8
+	}
+	return groups == 8
 }
 
 // ipv4 checks IPv4address, the tail an IPv6 address may have: four decimal

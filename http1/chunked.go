@@ -7,9 +7,9 @@ import (
 
 // Bounds of what a chunked body may carry beside its data.
 const (
-	// MaxExtension is by how many bytes the chunk extensions of a body may
-	// exceed its data at any point. Extensions mean nothing to us; unbounded,
-	// they make us read for ever without a byte of body.
+	// MaxExtension is by how many bytes the chunk extensions of a body may run
+	// ahead of its data; data does not save up for later extensions. They mean
+	// nothing to us; unbounded, they make us read for ever without a byte of body.
 	MaxExtension = 4 << 10
 	// MaxTrailer bounds the bytes of the trailer section.
 	MaxTrailer = 8 << 10
@@ -17,7 +17,7 @@ const (
 
 // Chunked decodes a chunked body (RFC 9112 §7.1) as it comes. The zero value
 // is at the start of a body; to begin another one assign Chunked{}. It holds no
-// buffer and no pointer.
+// part of either buffer.
 type Chunked struct {
 	state  chunkState
 	digits uint8 // of the current chunk size
@@ -59,7 +59,8 @@ const (
 func (c *Chunked) Decode(dst, src []byte) (nDst, nSrc int, done bool, err error) {
 	for nSrc < len(src) && c.state < chunkedDone {
 		if c.state == atData {
-			n := copy(dst[nDst:], src[nSrc:min(int64(len(src)), int64(nSrc)+c.size)])
+			have := min(int64(len(src)-nSrc), c.size)
+			n := copy(dst[nDst:], src[nSrc:][:have])
 			if n == 0 {
 				break // dst is full
 			}

@@ -118,9 +118,9 @@ func (h *Head) noteConnection(v []byte) {
 		item = trim(item)
 		switch {
 		case equalFold(item, "close"):
-			h.closeToken = true
+			h.closeItem = true
 		case equalFold(item, "keep-alive"):
-			h.keepAliveToken = true
+			h.keepAliveItem = true
 		case equalFold(item, "upgrade"):
 			h.upgradeItem = true
 		}

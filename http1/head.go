@@ -50,9 +50,9 @@ type progress struct {
 	pos   int // where the first line not yet parsed begins
 	scan  int // no LF between pos and scan
 
-	crlf                                    bool // the empty line before the request line was seen
-	host, contentType, transferEncoding     bool // such a field was seen
-	closeToken, keepAliveToken, upgradeItem bool // such an item of Connection was seen
+	crlf                                  bool // the empty line before the request line was seen
+	host, contentType, transferEncoding   bool // such a field was seen
+	closeItem, keepAliveItem, upgradeItem bool // such an item of Connection was seen
 }
 
 type stage uint8
@@ -70,7 +70,7 @@ func (h *Head) Reset() { *h = Head{Fields: h.Fields[:0]} }
 // Parse reads one head from the start of buf, which may hold more after it. It
 // returns true when the head is complete, and false when more bytes are needed:
 // call it again with a buffer, the same or another, that begins with the same
-// bytes and has more. The error is always an [*Error] and means that no bytes to
+// bytes and has more. (With fewer bytes than before a new head is begun.) The error is always an [*Error] and means that no bytes to
 // come could make the head acceptable. After true or an error the next call
 // begins a new head. lim must not be nil.
 //
@@ -84,14 +84,10 @@ func (h *Head) Parse(buf []byte, lim *Limits) (complete bool, err error) {
 		h.ContentLength = -1
 	}
 	resumed := h.pos > 0
-	start := h.pos
 	complete, e := h.lines(buf, lim)
 	switch {
 	case e != nil:
-		if h.pos > start {
-			start = h.pos
-		}
-		e.Offset = start
+		e.Offset = h.pos
 		h.stage = ended
 		return false, e
 	case complete && resumed:
@@ -184,7 +180,7 @@ func (h *Head) finish() *Error {
 	if h.Form == OriginForm || h.Form == AsteriskForm {
 		h.Authority = h.Host
 	}
-	h.KeepAlive = !h.closeToken && (h.Minor == 1 || h.keepAliveToken)
+	h.KeepAlive = !h.closeItem && (h.Minor == 1 || h.keepAliveItem)
 	h.Upgrade = h.upgradeItem && h.Minor == 1
 	h.stage = ended
 	return nil

@@ -96,7 +96,7 @@ func (h *Head) target() *Error {
 		return refuse(400, "empty target")
 	case string(h.Method) == "CONNECT":
 		h.Form, h.Authority = AuthorityForm, t
-		if port, ok := authority(t); !ok || len(port) == 0 {
+		if port, ok := authority(t); !ok || len(port) == 0 || t[0] == ':' {
 			return refuse(400, "target of CONNECT is not host:port")
 		}
 	case t[0] == '/':
