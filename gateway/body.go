@@ -1,0 +1,164 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/indrik/indrik/dispatch"
+	"github.com/indrik/indrik/http1"
+)
+
+const (
+	memoryBody = 1 << 20   // bodies up to this declared length are kept in a memfd
+	copyBuffer = 128 << 10 // of one exchange
+)
+
+// continueLine asks for the body (RFC 9110 section 10.1.1).
+const continueLine = "HTTP/1.1 100 Continue\r\n\r\n"
+
+// receive reads the body of h into the spool. What was read beyond it stays in
+// x.data.
+func (x *exchange) receive(h *http1.Head, into *spool) error {
+	x.data = x.data[h.Size:]
+	if h.Expect100 && len(x.data) == 0 && !x.write([]byte(continueLine)) {
+		return errClientLeft
+	}
+	if x.buffer == nil {
+		x.buffer = make([]byte, copyBuffer)
+	}
+	if h.Chunked {
+		return x.receiveChunked(into)
+	}
+	return x.receiveLength(h.ContentLength, into)
+}
+
+func (x *exchange) receiveLength(length int64, into *spool) error {
+	n := min(int64(len(x.data)), length)
+	if err := into.write(x.data[:n]); err != nil {
+		return err
+	}
+	x.data = x.data[n:]
+	for into.size < length {
+		n, err := x.read(x.buffer[:min(int64(len(x.buffer)), length-into.size)])
+		if err != nil {
+			return err
+		}
+		if err := into.write(x.buffer[:n]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (x *exchange) receiveChunked(into *spool) error {
+	var decoder http1.Chunked
+	for {
+		// Decoding in place is safe: what comes out is never ahead of what went in.
+		n, used, done, err := decoder.Decode(x.data, x.data)
+		if err != nil {
+			return err
+		}
+		if err := into.write(x.data[:n]); err != nil {
+			return err
+		}
+		x.data = x.data[used:]
+		if done {
+			x.data = append([]byte(nil), x.data...) // out of the buffer
+			return nil
+		}
+		if used > 0 && len(x.data) > 0 {
+			continue
+		}
+		kept := copy(x.buffer, x.data)
+		more, err := x.read(x.buffer[kept:])
+		if err != nil {
+			return err
+		}
+		x.data = x.buffer[:kept+more]
+	}
+}
+
+// spool holds a request's body until it is complete: small ones in memory, as
+// they will travel inside the message, larger ones in a memfd or in a file
+// without a name, so that neither gateway nor worker ever holds them.
+type spool struct {
+	dir    string
+	expect int64 // declared length, -1 if unknown
+	size   int64
+	memory []byte
+	file   *os.File
+}
+
+func newSpool(dir string, expect int64) *spool { return &spool{dir: dir, expect: expect} }
+
+// write appends p. Its error wraps errSpool.
+func (s *spool) write(p []byte) error {
+	s.size += int64(len(p))
+	if s.file == nil && s.size <= inlineBody {
+		s.memory = append(s.memory, p...)
+		return nil
+	}
+	if s.file == nil {
+		file, err := s.open()
+		if err != nil {
+			return fmt.Errorf("%w: %w", errSpool, err)
+		}
+		s.file = file
+		if _, err := s.file.Write(s.memory); err != nil {
+			return fmt.Errorf("%w: %w", errSpool, err)
+		}
+		s.memory = nil
+	}
+	if _, err := s.file.Write(p); err != nil {
+		return fmt.Errorf("%w: %w", errSpool, err)
+	}
+	return nil
+}
+
+// open makes the file: in memory if the body is known to be of middle size,
+// else on disk. A file system without O_TMPFILE gets a name that is removed at
+// once.
+func (s *spool) open() (*os.File, error) {
+	if s.expect >= 0 && s.expect <= memoryBody {
+		if fd, err := unix.MemfdCreate("indrik-body", unix.MFD_CLOEXEC); err == nil {
+			return os.NewFile(uintptr(fd), "memfd"), nil
+		}
+	}
+	dir := s.dir
+	if dir == "" {
+		dir = os.TempDir()
+	}
+	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
+	if err == nil {
+		return os.NewFile(uintptr(fd), dir), nil
+	}
+	if !errors.Is(err, unix.EOPNOTSUPP) && !errors.Is(err, unix.EISDIR) && !errors.Is(err, unix.EINVAL) {
+		return nil, &os.PathError{Op: "create a file without name in", Path: dir, Err: err}
+	}
+	file, err := os.CreateTemp(dir, "indrik-body-")
+	if err != nil {
+		return nil, err
+	}
+	return file, os.Remove(file.Name())
+}
+
+// finish appends the body's place in a request message to b and returns the
+// file that goes beside it, if it needs one.
+func (s *spool) finish(b []byte) ([]byte, *os.File, error) {
+	if s.file == nil {
+		return dispatch.AppendBytes(b, s.memory), nil, nil
+	}
+	if _, err := s.file.Seek(0, 0); err != nil {
+		return b, nil, fmt.Errorf("%w: %w", errSpool, err)
+	}
+	return dispatch.AppendNone(b), s.file, nil
+}
+
+func (s *spool) close() {
+	if s.file != nil {
+		_ = s.file.Close() // an unlinked file that nobody will read
+	}
+}

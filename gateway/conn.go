@@ -1,0 +1,277 @@
+package gateway
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/indrik/indrik/http1"
+)
+
+// connPhase is where a client's connection stands.
+type connPhase uint8
+
+const (
+	reading   connPhase = iota // between two requests, or with a part of one
+	waiting                    // a request is queued or with a worker
+	writing                    // the socket did not take the whole response yet
+	lent                       // in the hands of a goroutine
+	lingering                  // we said our last word and read until the client has too
+	closed
+	numConnPhases
+)
+
+var connPhaseNames = [numConnPhases]string{"reading", "waiting", "writing", "lent", "lingering", "closed"}
+
+func (p connPhase) String() string { return connPhaseNames[p] }
+
+// connMoves holds every lawful step of a connection. What is not here is a bug
+// of ours, and enter panics on it: going on would answer the wrong client.
+var connMoves = [numConnPhases][]connPhase{
+	reading:   {waiting, writing, lent, lingering, closed},
+	waiting:   {reading, writing, lent, lingering, closed},
+	writing:   {reading, lingering, closed},
+	lent:      {reading, lingering, closed},
+	lingering: {closed},
+	closed:    {},
+}
+
+// conn is one client. It belongs to one loop, and while it is lent to one
+// goroutine.
+type conn struct {
+	fd       int
+	listener *listener
+	phase    connPhase
+	peer     []byte // REMOTE_ADDR and REMOTE_PORT as items of the environ
+	address  string // the client's address for the access log, "" on a Unix socket
+	position int    // in loop.conns
+
+	pending []byte // bytes that were read and belong to no dispatched request
+	need    int    // how many of them make the request complete, 0 if unknown
+	out     []byte // what is left to write
+	request *request
+
+	partial *http1.Head // the parser of a head that comes in pieces
+
+	fresh    bool  // it has had no request yet
+	begun    bool  // a part of a request has arrived
+	readable bool  // epoll reported bytes that were not read yet
+	ended    bool  // the client will send no more (half-closed)
+	last     bool  // close after this response
+	deadline int64 // CLOCK_MONOTONIC ns, 0 for none
+}
+
+// enter is the only code that writes c.phase. A phase brings its deadline with
+// it; entering the one a connection is in leaves the deadline alone, so that
+// trickling bytes buy no time.
+func (l *loop) enter(c *conn, to connPhase) {
+	if c.phase == to {
+		return
+	}
+	if !lawful(c.phase, to) {
+		panic(fmt.Sprintf("connection moved from %v to %v", c.phase, to))
+	}
+	c.phase = to
+	switch to {
+	case reading:
+		c.need, c.begun, c.last, c.fresh = 0, false, false, false
+		c.deadline = l.now + l.limits.keepAlive
+	case writing:
+		c.deadline = l.now + l.limits.patience
+	case lingering:
+		c.deadline = l.now + lingerTime
+	case waiting, lent, closed:
+		c.deadline = 0
+	}
+}
+
+func lawful(from, to connPhase) bool {
+	for _, p := range connMoves[from] {
+		if p == to {
+			return true
+		}
+	}
+	return false
+}
+
+// connReady is called for each event of a connection's socket. The set is
+// edge-triggered: what is not acted upon now must be remembered in c.
+func (l *loop) connReady(c *conn, events uint32) {
+	if events&unix.EPOLLIN != 0 {
+		c.readable = true
+	}
+	if events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+		c.ended = true
+	}
+	switch c.phase {
+	case reading:
+		if c.readable || c.ended {
+			l.read(c)
+		}
+	case waiting:
+		// A client that only half-closed still wants its answer; one whose
+		// socket is closed both ways or reset does not.
+		if events&(unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+			l.abandon(c)
+		}
+	case writing:
+		if events&(unix.EPOLLOUT|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+			l.write(c, nil)
+		}
+	case lingering:
+		l.linger(c)
+	case lent, closed: // not in the epoll set; a late event of this round
+	}
+}
+
+// read takes what the socket has and acts on it. The bytes stay in the loop's
+// own buffer unless a part of a request is left over, so an idle connection
+// holds no memory for them.
+func (l *loop) read(c *conn) {
+	for more := true; more; more = c.phase == reading && (c.readable || c.ended) {
+		kept := copy(l.scratch, c.pending)
+		n, err := readFD(c.fd, l.scratch[kept:])
+		if err == unix.EAGAIN {
+			c.readable = false
+			return
+		}
+		if err != nil || n == 0 {
+			l.close(c) // an unfinished request of a client that left is nobody's
+			return
+		}
+		// A short read emptied the socket: no second one is needed to learn
+		// that. An end that was reported with the bytes must still be read.
+		c.readable = kept+n == len(l.scratch)
+		l.advance(c, l.scratch[:kept+n])
+	}
+}
+
+// advance acts on the bytes at the start of a request until one is waiting for
+// its answer or more bytes are needed. data may alias c.pending.
+func (l *loop) advance(c *conn, data []byte) {
+	if len(data) < c.need {
+		l.keep(c, data)
+		return
+	}
+	c.need = 0
+	used := l.take(c, data)
+	if c.phase != closed && c.phase != lingering && c.phase != lent {
+		l.keep(c, data[used:])
+	}
+}
+
+// keep saves bytes for later, and gives the memory back when there are none.
+func (l *loop) keep(c *conn, rest []byte) {
+	if len(rest) == 0 {
+		c.pending = nil
+		return
+	}
+	if c.phase == reading && !c.begun {
+		c.begun = true
+		c.deadline = l.now + l.limits.patience
+	}
+	c.pending = append(c.pending[:0], rest...)
+}
+
+// resume goes on with a connection whose response was written: to the next
+// request if its bytes are there already, else to waiting for them.
+func (l *loop) resume(c *conn) {
+	c.request = nil
+	if c.last || l.draining {
+		l.hangUp(c)
+		return
+	}
+	l.enter(c, reading)
+	if len(c.pending) > 0 {
+		l.advance(c, c.pending)
+	}
+	if c.phase == reading && (c.readable || c.ended) {
+		l.read(c)
+	}
+}
+
+// write sends p, or what an earlier write left over, and then resumes. What the
+// socket does not take now is kept and written when it can.
+func (l *loop) write(c *conn, p []byte) {
+	fresh := p != nil
+	if !fresh {
+		p = c.out
+	}
+	n, err := writeFD(c.fd, p)
+	if err != nil && err != unix.EAGAIN && err != unix.EINTR {
+		l.close(c)
+		return
+	}
+	if n == len(p) {
+		c.out = nil
+		l.resume(c)
+		return
+	}
+	if fresh {
+		c.out = append([]byte(nil), p[n:]...)
+	} else {
+		c.out = p[n:]
+	}
+	l.enter(c, writing)
+	if n > 0 {
+		c.deadline = l.now + l.limits.patience // it moves
+	}
+}
+
+// abandon lets go of a client that left while its request was waiting. The
+// request is dropped if it is still queued; a worker that has it is not
+// disturbed, and its reply will find no one.
+func (l *loop) abandon(c *conn) {
+	if c.request != nil {
+		c.request.conn = nil
+		c.request = nil
+	}
+	l.close(c)
+}
+
+// hangUp ends a connection after a response: our side is shut, and what the
+// client still sends is read away for a while, because closing a socket with
+// unread bytes makes the kernel reset it, and the reset can overtake the
+// response (RFC 9112 section 9.6).
+func (l *loop) hangUp(c *conn) {
+	if c.ended && !c.readable {
+		l.close(c)
+		return
+	}
+	if unix.Shutdown(c.fd, unix.SHUT_WR) != nil {
+		l.close(c)
+		return
+	}
+	c.pending = nil
+	l.enter(c, lingering)
+	l.linger(c)
+}
+
+func (l *loop) linger(c *conn) {
+	for range lingerReads {
+		n, err := readFD(c.fd, l.scratch)
+		if err == unix.EAGAIN {
+			return
+		}
+		if err != nil || n == 0 {
+			break
+		}
+	}
+	l.close(c)
+}
+
+// close forgets a connection and closes its socket.
+func (l *loop) close(c *conn) {
+	if c.phase == closed {
+		return
+	}
+	l.enter(c, closed)
+	l.sources[c.fd] = source{}
+	_ = unix.Close(c.fd) // leaves the epoll set by itself; nothing to lose
+	end := len(l.conns) - 1
+	l.conns[c.position] = l.conns[end]
+	l.conns[c.position].position = c.position
+	l.conns[end] = nil
+	l.conns = l.conns[:end]
+	c.pending, c.out = nil, nil
+}

@@ -1,0 +1,178 @@
+package gateway
+
+import (
+	"bytes"
+	"strconv"
+
+	"github.com/indrik/indrik/dispatch"
+	"github.com/indrik/indrik/http1"
+)
+
+// environPrefix is the items of the environ that are the same for all requests
+// of a listener (PEP 3333, "environ Variables"). host and port are empty for a
+// Unix socket: there the Host field of each request names the server.
+func environPrefix(c Config, host, port string) []byte {
+	b := appendPair(nil, "SERVER_SOFTWARE", c.Software)
+	b = appendPair(b, "SCRIPT_NAME", "")
+	b = appendPair(b, "wsgi.url_scheme", "http")
+	b = dispatch.AppendKey(b, "wsgi.version")
+	b = dispatch.AppendInt(dispatch.AppendInt(dispatch.AppendTuple(b, 2), 1), 0)
+	b = dispatch.AppendBool(dispatch.AppendKey(b, "wsgi.multithread"), false)
+	b = dispatch.AppendBool(dispatch.AppendKey(b, "wsgi.multiprocess"), c.Multiprocess)
+	b = dispatch.AppendBool(dispatch.AppendKey(b, "wsgi.run_once"), false)
+	b = dispatch.AppendBool(dispatch.AppendKey(b, "wsgi.input_terminated"), true)
+	if host != "" {
+		b = appendPair(b, "SERVER_NAME", host)
+		b = appendPair(b, "SERVER_PORT", port)
+	}
+	return b
+}
+
+// appendPair appends a key and a str value; the bytes of value are its latin-1
+// code points, as PEP 3333 wants native strings.
+func appendPair[T ~string | ~[]byte](b []byte, key string, value T) []byte {
+	return dispatch.AppendLatin1(dispatch.AppendKey(b, key), value)
+}
+
+// environ builds environs. It holds the memory that needs, so that nothing is
+// allocated for the next.
+type environ struct {
+	merged []byte
+}
+
+// append appends the environ of a request. length is that of the whole
+// body, which is known also for a chunked one: it has been read by then.
+//
+// The error is that of a path that no application should see.
+func (e *environ) append(b []byte, c *conn, h *http1.Head, length int64) ([]byte, error) {
+	b = dispatch.AppendDict(b)
+	b = append(b, c.listener.prefix...)
+	b = append(b, c.peer...)
+	if c.listener.unix {
+		b = appendHost(b, h.Authority)
+	}
+	b = appendPair(b, "REQUEST_METHOD", h.Method)
+	b = appendPair(b, "RAW_URI", h.Target)
+	b = appendPair(b, "QUERY_STRING", h.Query)
+	if h.Minor == 0 {
+		b = appendPair(b, "SERVER_PROTOCOL", "HTTP/1.0")
+	} else {
+		b = appendPair(b, "SERVER_PROTOCOL", "HTTP/1.1")
+	}
+	path, err := http1.AppendPercentDecoded(e.merged[:0], h.Path)
+	if err != nil {
+		return b, err
+	}
+	e.merged = path
+	b = appendPair(b, "PATH_INFO", e.merged)
+	if h.Chunked || h.ContentLength >= 0 {
+		e.merged = strconv.AppendInt(e.merged[:0], length, 10)
+		b = appendPair(b, "CONTENT_LENGTH", e.merged)
+	}
+	for i := range h.Fields {
+		b = e.appendField(b, h.Fields, i)
+	}
+	return dispatch.AppendDictEnd(b), nil
+}
+
+// appendField appends one header field, merged with those of the same name that
+// follow it. The values are joined as RFC 9110 section 5.3 allows, cookies as
+// RFC 6265 section 5.4 wants them.
+func (e *environ) appendField(b []byte, fields []http1.Field, i int) []byte {
+	f := &fields[i]
+	if !passed(f.Name) {
+		return b
+	}
+	for j := range fields[:i] {
+		if sameName(fields[j].Name, f.Name) {
+			return b // was merged into the first
+		}
+	}
+	value, merged := f.Value, false
+	for j := i + 1; j < len(fields); j++ {
+		if !sameName(fields[j].Name, f.Name) {
+			continue
+		}
+		if !merged {
+			e.merged, merged = append(e.merged[:0], value...), true
+		}
+		separator := ","
+		if sameName(f.Name, []byte("cookie")) {
+			separator = "; "
+		}
+		e.merged = append(append(e.merged, separator...), fields[j].Value...)
+		value = e.merged
+	}
+	if sameName(f.Name, []byte("content-type")) {
+		return appendPair(b, "CONTENT_TYPE", value)
+	}
+	return dispatch.AppendLatin1(appendEnvKey(b, f.Name), value)
+}
+
+// appendEnvKey appends HTTP_NAME as a key. Python keeps interned strings for
+// ever, so only names that clients cannot make up are sent as such.
+func appendEnvKey(b, name []byte) []byte {
+	var room [maxFieldName + 8]byte
+	key := http1.AppendEnvName(room[:0], name)
+	if known, ok := commonKeys[string(key)]; ok {
+		return append(b, known...)
+	}
+	return dispatch.AppendLatin1(b, key)
+}
+
+// commonKeys are the keys of fields that browsers and proxies send, ready to
+// append. Written once, here.
+var commonKeys = func() map[string][]byte {
+	keys := map[string][]byte{}
+	for _, name := range []string{
+		"accept", "accept-encoding", "accept-language", "authorization", "cache-control", "connection", "cookie",
+		"dnt", "expect", "forwarded", "host", "if-match", "if-modified-since", "if-none-match", "if-range",
+		"if-unmodified-since", "origin", "pragma", "priority", "range", "referer", "sec-ch-ua", "sec-ch-ua-mobile",
+		"sec-ch-ua-platform", "sec-fetch-dest", "sec-fetch-mode", "sec-fetch-site", "sec-fetch-user", "te",
+		"traceparent", "tracestate", "upgrade", "upgrade-insecure-requests", "user-agent", "via", "x-csrftoken",
+		"x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto", "x-real-ip",
+		"x-request-id", "x-requested-with",
+	} {
+		key := string(http1.AppendEnvName(nil, []byte(name)))
+		keys[key] = dispatch.AppendKey(nil, key)
+	}
+	return keys
+}()
+
+const maxFieldName = 240 // longer ones are dropped
+
+// passed reports whether a field becomes an environ variable. Names with an
+// underscore do not: after the mapping they could pass for another's, with a
+// dash. Proxy does not, because CGI programs take HTTP_PROXY for a setting. The
+// framing fields do not: the body is delivered whole, with its length.
+func passed(name []byte) bool {
+	if len(name) > maxFieldName || bytes.IndexByte(name, '_') >= 0 {
+		return false
+	}
+	switch len(name) {
+	case len("proxy"):
+		return !sameName(name, []byte("proxy"))
+	case len("content-length"):
+		return !sameName(name, []byte("content-length"))
+	case len("transfer-encoding"):
+		return !sameName(name, []byte("transfer-encoding"))
+	}
+	return true
+}
+
+// sameName compares field names, which are ASCII tokens without regard to case.
+func sameName(a, b []byte) bool {
+	return len(a) == len(b) && a[0]|0x20 == b[0]|0x20 && bytes.EqualFold(a, b)
+}
+
+// appendHost names the server by the request's authority.
+func appendHost(b, authority []byte) []byte {
+	host, port := authority, []byte("80")
+	if i := bytes.LastIndexByte(authority, ':'); i >= 0 && bytes.IndexByte(authority[i:], ']') < 0 {
+		host = authority[:i]
+		if i+1 < len(authority) {
+			port = authority[i+1:]
+		}
+	}
+	return appendPair(appendPair(b, "SERVER_NAME", host), "SERVER_PORT", port)
+}

@@ -1,0 +1,210 @@
+package gateway
+
+import (
+	"errors"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/indrik/indrik/dispatch"
+	"github.com/indrik/indrik/http1"
+)
+
+// exchange is a connection in the hands of a goroutine, for one odd request:
+// one whose body is chunked, large, slow or expected to be asked for, or whose
+// response is a file or a stream. Reads and writes block, with deadlines.
+type exchange struct {
+	loop     *loop // only to post to
+	gateway  *gateway
+	conn     *conn
+	sock     *os.File // a duplicate of the connection's socket
+	data     []byte   // was read and belongs to no request yet
+	buffer   []byte   // for copying; made when first needed
+	environ  environ
+	patience time.Duration
+
+	keep   bool // the connection may go on
+	broken bool // it cannot even be said goodbye to: close it at once
+	reset  bool // the client must learn that the response is incomplete
+}
+
+// lend takes a connection out of the loop and has work done with it by a
+// goroutine of its own. data is what was read and not used.
+func (l *loop) lend(c *conn, data []byte, work func(*exchange)) {
+	l.enter(c, lent)
+	l.unwatch(c.fd)
+	x := &exchange{
+		loop: l, gateway: l.gateway, conn: c,
+		data:     append([]byte(nil), data...),
+		patience: time.Duration(l.limits.patience),
+	}
+	c.pending, c.partial = nil, nil
+	go x.run(work)
+}
+
+// run does the work and gives the connection back. The goroutine works on a
+// duplicate of the socket, because an os.File cannot let go of its descriptor.
+func (x *exchange) run(work func(*exchange)) {
+	fd, err := unix.FcntlInt(uintptr(x.conn.fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		x.gateway.log.Error("connection could not be duplicated", "error", err)
+		x.broken = true
+	} else {
+		x.sock = os.NewFile(uintptr(fd), "client")
+		work(x)
+		_ = x.sock.Close() // the duplicate; the loop has the socket
+	}
+	x.loop.post(func(l *loop) { l.takeBack(x) }) // a loop outlives its connections
+}
+
+// takeBack makes a lent connection the loop's own again.
+func (l *loop) takeBack(x *exchange) {
+	c := x.conn
+	if x.reset {
+		// Closing without the empty linger time sends an orderly end, which a
+		// client of HTTP/1.0 takes for the end of the body.
+		_ = unix.SetsockoptLinger(c.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	}
+	if x.broken || x.reset {
+		l.close(c)
+		return
+	}
+	if err := l.watchConn(c); err != nil {
+		l.log.Error("connection could not be watched", "error", err)
+		l.close(c)
+		return
+	}
+	c.last = !x.keep
+	c.pending = x.data
+	l.resume(c)
+}
+
+// serveRequest reads one request with its body, has it answered and writes the
+// response.
+func (x *exchange) serveRequest() {
+	var h http1.Head
+	rules := http1.DefaultLimits()
+	if complete, err := h.Parse(x.data, &rules); err != nil || !complete {
+		x.refuse(errBadReply) // the loop has parsed the same bytes a moment ago
+		return
+	}
+	body := newSpool(x.gateway.config.SpoolDir, h.ContentLength)
+	if err := x.receive(&h, body); err != nil {
+		body.close()
+		x.refuse(err)
+		return
+	}
+	s := submission{
+		answers: make(chan answer, answerRoom),
+		asked: asked{
+			head:  string(h.Method) == "HEAD",
+			minor: uint8(h.Minor),
+			keep:  h.KeepAlive && x.gateway.config.KeepAlive > 0,
+		},
+	}
+	var line logLine
+	if x.gateway.access != nil {
+		line.ask(x.conn, &h)
+	}
+	var err error
+	if s.rest, err = x.environ.append(nil, x.conn, &h, body.size); err == nil {
+		s.rest, s.body, err = body.finish(s.rest)
+	}
+	if err != nil {
+		body.close()
+		x.refuse(err)
+		return
+	}
+	x.loop.post(s.enqueue)
+	x.finish(s.answers, s.asked, line)
+}
+
+// submission is a request that a goroutine wants dispatched.
+type submission struct {
+	answers chan answer
+	asked   asked
+	rest    []byte   // the message after the id
+	body    *os.File // goes beside it, or nil
+}
+
+// enqueue runs on the loop.
+func (s *submission) enqueue(l *loop) {
+	r := l.requests.add()
+	if r == nil {
+		s.answers <- answer{failed: errQueueFull}
+		return
+	}
+	r.answers, r.asked, r.body = s.answers, s.asked, s.body
+	r.msg = dispatch.AppendInt(dispatch.AppendTuple(r.msg[:0], 3), int64(r.id))
+	r.msg = append(r.msg, s.rest...)
+	if err := l.enqueue(r); err != nil {
+		l.fail(r, err)
+	}
+}
+
+// finish waits for the answer of a dispatched request and writes the response.
+func (x *exchange) finish(answers chan answer, state asked, line logLine) {
+	a := <-answers
+	state.keep = state.keep && !x.gateway.draining.Load()
+	status, size, err := 0, int64(0), a.failed
+	if err == nil {
+		status, size, err = x.respond(&a, answers, &state)
+		a.close()
+	}
+	if errors.Is(err, errBadReply) {
+		x.gateway.log.Error("reply refused", "error", err)
+	}
+	if err != nil {
+		own := answerTo(err)
+		status = own.status
+		x.writeOwn(own, state)
+	}
+	x.keep = state.keep && !x.broken && !x.reset
+	line.log(x.gateway.access, status, size)
+}
+
+// refuse answers a request that is not dispatched. Its body may still be on its
+// way, so the connection ends.
+func (x *exchange) refuse(why error) {
+	if errors.Is(why, errClientLeft) {
+		x.broken = true
+		return
+	}
+	if errors.Is(why, errSpool) {
+		x.gateway.log.Error("request body could not be stored", "directory", x.gateway.config.SpoolDir, "error", why)
+	}
+	x.writeOwn(answerTo(why), asked{minor: 1})
+}
+
+func (x *exchange) writeOwn(a ownAnswer, state asked) {
+	var date dateCache
+	x.write(appendOwnResponse(nil, date.at(dispatch.Monotonic()), a, state))
+	x.keep = state.keep
+}
+
+// write sends p whole. It reports false when the client is gone or took nothing
+// for too long.
+func (x *exchange) write(p []byte) bool {
+	if x.broken {
+		return false
+	}
+	_ = x.sock.SetWriteDeadline(time.Now().Add(x.patience)) // sockets have deadlines
+	if _, err := x.sock.Write(p); err != nil {
+		x.broken = true
+	}
+	return !x.broken
+}
+
+// read fills p with what the client has sent, waiting for some.
+func (x *exchange) read(p []byte) (int, error) {
+	_ = x.sock.SetReadDeadline(time.Now().Add(x.patience)) // sockets have deadlines
+	n, err := x.sock.Read(p)
+	switch {
+	case n > 0:
+		return n, nil
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return 0, errSlow
+	}
+	return 0, errClientLeft
+}

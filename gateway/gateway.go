@@ -1,0 +1,250 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sys/unix"
+
+	"github.com/indrik/indrik/dispatch"
+)
+
+// orphanTime is how long a gateway whose master is gone may go on to finish
+// what it holds.
+const orphanTime = 30 * time.Second
+
+// Process is what a gateway takes from the process it runs in.
+type Process struct {
+	ChannelFD int      // to the master; owned by Run from then on
+	Stdout    *os.File // for an access log of "-"
+	Log       hclog.Logger
+}
+
+// gateway is owned by the goroutine of Run, which carries out the master's
+// orders. The fields
+// that loops and exchanges read do not change after the configure order, but
+// for draining.
+type gateway struct {
+	config  Config
+	log     hclog.Logger
+	stdout  *os.File
+	channel *dispatch.Channel
+	board   *dispatch.Scoreboard
+	access  *accessLog
+	loops   []*loop
+	running sync.WaitGroup
+
+	listeners []*listener
+	draining  atomic.Bool
+	drained   chan struct{} // closed when the last loop has ended
+}
+
+// Run serves until the master orders a drain, goes away, or ctx ends, and what
+// was held then is finished. It returns nil after a clean drain. It must be
+// called once in a process.
+func Run(ctx context.Context, p Process) error {
+	channel, err := dispatch.NewChannel(p.ChannelFD, "master")
+	if err != nil {
+		return fmt.Errorf("open the channel to the master: %w", err)
+	}
+	g := &gateway{log: p.Log, stdout: p.Stdout, channel: channel, drained: make(chan struct{})}
+	received := make(chan received)
+	go g.receive(received)
+	stop := ctx.Done()
+	var limit <-chan time.Time
+	for {
+		select {
+		case m := <-received:
+			if errors.Is(m.err, io.EOF) { // the master is gone
+				limit = time.After(orphanTime)
+				g.drain()
+				continue
+			}
+			if err := g.obey(m); err != nil {
+				_ = channel.Send(dispatch.Tuple{FactFailed, err.Error()}) // the exit status says it too
+				return err
+			}
+		case <-stop:
+			stop = nil // heard once
+			g.drain()
+		case <-limit:
+			return errors.New("the master is gone and requests did not end")
+		case <-g.drained:
+			g.access.close()
+			_ = channel.Send(dispatch.Tuple{FactDrained}) // the master may be gone
+			return nil
+		}
+	}
+}
+
+// received is one message from the master, or the error that ends them.
+type received struct {
+	msg dispatch.Tuple
+	fds []int
+	err error
+}
+
+func (g *gateway) receive(to chan<- received) {
+	for {
+		msg, fds, err := g.channel.Receive()
+		to <- received{msg, fds, err}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// obey carries out one order.
+func (g *gateway) obey(m received) error {
+	if m.err != nil {
+		return fmt.Errorf("read an order: %w", m.err)
+	}
+	o, fds := &order{msg: m.msg}, m.fds
+	verb := o.verb()
+	if verb != "configure" && g.loops == nil {
+		return fmt.Errorf("%w: %q before configure", errOrder, verb)
+	}
+	switch verb {
+	case "configure":
+		return g.configure(o, fds)
+	case "listen":
+		return g.listen(o, fds)
+	case "lane":
+		return g.useLane(o, fds)
+	case "join":
+		return g.join(o, fds)
+	case "leave":
+		return g.leave(o)
+	case "serve":
+		return g.serve()
+	case "drain":
+		g.drain()
+		return nil
+	}
+	return fmt.Errorf("%w: %q", errOrder, verb)
+}
+
+func (g *gateway) configure(o *order, fds []int) error {
+	text := item[[]byte](o, 1)
+	if o.bad || len(fds) != 1 || g.loops != nil {
+		return fmt.Errorf("%w: configure", errOrder)
+	}
+	var c Config
+	err := json.Unmarshal(text, &c)
+	if err == nil {
+		g.config, err = c.withDefaults()
+	}
+	if err != nil {
+		return fmt.Errorf("read the configuration: %w", err)
+	}
+	if g.board, err = dispatch.OpenScoreboard(fds[0]); err != nil {
+		return fmt.Errorf("open the scoreboard: %w", err)
+	}
+	if g.access, err = openAccessLog(g.config.AccessLog, g.stdout, g.log); err != nil {
+		return err
+	}
+	for id := range g.config.Loops {
+		l, err := newLoop(g, id)
+		if err != nil {
+			return err
+		}
+		g.loops = append(g.loops, l)
+	}
+	for _, l := range g.loops {
+		g.running.Go(l.run)
+	}
+	return nil
+}
+
+func (g *gateway) listen(o *order, fds []int) error {
+	name, owned := item[string](o, 1), item[bool](o, 2)
+	if o.bad || len(fds) != 1 {
+		return fmt.Errorf("%w: listen", errOrder)
+	}
+	ln, err := newListener(fds[0], name, owned, g.config)
+	if err != nil {
+		return fmt.Errorf("take over listener %q: %w", name, err)
+	}
+	g.listeners = append(g.listeners, ln)
+	return nil
+}
+
+func (g *gateway) useLane(o *order, fds []int) error {
+	generation, seats := o.number(1), o.number(2)
+	if o.bad || len(fds) != 2 {
+		return fmt.Errorf("%w: lane", errOrder)
+	}
+	for _, l := range g.loops {
+		ln := &lane{generation: generation, seats: seats, fd: fds[0], peek: fds[1]}
+		l.post(func(l *loop) { l.useLane(ln) })
+	}
+	return nil
+}
+
+func (g *gateway) join(o *order, fds []int) error {
+	slot, pid, generation := o.number(1), o.number(2), o.number(3)
+	if o.bad || len(fds) != len(g.loops) {
+		return fmt.Errorf("%w: join", errOrder)
+	}
+	for i, l := range g.loops {
+		_ = unix.SetNonblock(fds[i], true) // recvmmsg does not wait anyhow
+		w := &worker{slot: slot, pid: pid, generation: generation, fd: fds[i]}
+		l.post(func(l *loop) { l.join(w) })
+	}
+	return nil
+}
+
+func (g *gateway) leave(o *order) error {
+	pid, cause := o.number(2), item[string](o, 3)
+	list := item[dispatch.List](o, 4)
+	if o.bad {
+		return fmt.Errorf("%w: leave", errOrder)
+	}
+	why := errWorkerDied
+	if cause == CauseTimeout {
+		why = errWorkerLate
+	}
+	held := make([][]uint64, len(g.loops))
+	for _, v := range list {
+		id, _ := v.(int64)
+		if loop := int(uint64(id) >> loopShift); loop < len(held) {
+			held[loop] = append(held[loop], uint64(id))
+		}
+	}
+	for i, l := range g.loops {
+		l.post(func(l *loop) { l.leave(pid, why, held[i]) })
+	}
+	return nil
+}
+
+// serve lets the first loop accept, for all of them.
+func (g *gateway) serve() error {
+	accepting := make(chan struct{})
+	if !g.loops[0].post(func(l *loop) { l.acceptFrom(g.listeners); close(accepting) }) {
+		return nil // drained meanwhile
+	}
+	<-accepting
+	return g.channel.Send(dispatch.Tuple{FactServing})
+}
+
+// drain makes every loop finish and end, and then closes drained.
+func (g *gateway) drain() {
+	if g.draining.Swap(true) {
+		return
+	}
+	for _, l := range g.loops {
+		l.post((*loop).drain)
+	}
+	go func() {
+		g.running.Wait()
+		close(g.drained)
+	}()
+}

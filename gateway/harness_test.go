@@ -1,0 +1,286 @@
+package gateway
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sys/unix"
+
+	"github.com/indrik/indrik/dispatch"
+)
+
+// rig is a gateway under test: the test is its master and its workers, over the
+// real sockets of docs/protocol.md.
+type rig struct {
+	t       *testing.T
+	master  *dispatch.Channel
+	facts   chan dispatch.Tuple
+	board   *dispatch.Scoreboard
+	lane    [2]int // gateway's end, workers' end
+	address string // of the TCP listener
+	ended   chan error
+	log     *lockedBuffer
+}
+
+// newRig starts a gateway that listens on a loopback port. It is drained at the
+// end of the test, and its log must hold no error then.
+func newRig(t *testing.T, change func(*Config)) *rig {
+	t.Helper()
+	g := &rig{t: t, facts: make(chan dispatch.Tuple, 16), ended: make(chan error, 1), log: &lockedBuffer{}}
+	ours, theirs, err := dispatch.SocketPair()
+	check(t, err)
+	g.master, err = dispatch.NewChannel(ours, "gateway")
+	check(t, err)
+	go func() {
+		for {
+			msg, _, err := g.master.Receive()
+			if err != nil {
+				close(g.facts)
+				return
+			}
+			g.facts <- msg
+		}
+	}()
+	log := hclog.New(&hclog.LoggerOptions{Level: hclog.Info, Output: g.log})
+	go func() { g.ended <- Run(context.Background(), Process{ChannelFD: theirs, Stdout: os.Stdout, Log: log}) }()
+	config := Config{Loops: 1, Epoch: 1, Multiprocess: true, SpoolDir: t.TempDir()}
+	if change != nil {
+		change(&config)
+	}
+	g.board, err = dispatch.NewScoreboard(config.Loops, 4, 1)
+	check(t, err)
+	order, err := ConfigureOrder(config)
+	check(t, err)
+	check(t, g.master.Send(order, g.board.FD()))
+	g.listen()
+	g.lane[0], g.lane[1], err = dispatch.SocketPair()
+	check(t, err)
+	check(t, unix.SetsockoptTimeval(g.lane[1], unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 60}))
+	check(t, g.master.Send(LaneOrder(1, 1), g.lane[0], g.lane[1]))
+	check(t, g.master.Send(ServeOrder()))
+	g.expect(FactServing)
+	t.Cleanup(g.end)
+	return g
+}
+
+func (g *rig) listen() {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	check(g.t, err)
+	defer ln.Close()
+	g.address = ln.Addr().String()
+	file, err := ln.(*net.TCPListener).File()
+	check(g.t, err)
+	defer file.Close()
+	fd := int(file.Fd())
+	check(g.t, unix.SetNonblock(fd, true))
+	check(g.t, g.master.Send(ListenOrder("http", true), fd))
+}
+
+func (g *rig) expect(fact string) {
+	g.t.Helper()
+	select {
+	case m := <-g.facts:
+		if m == nil || m[0] != fact {
+			g.t.Fatalf("the gateway said %v, want %q\n%s", m, fact, g.log)
+		}
+	case <-time.After(5 * time.Second):
+		g.t.Fatalf("the gateway did not say %q\n%s", fact, g.log)
+	}
+}
+
+// end drains the gateway and ends the workers.
+func (g *rig) end() {
+	_ = g.master.Send(DrainOrder()) // a test may have drained it already
+	select {
+	case err := <-g.ended:
+		if err != nil {
+			g.t.Errorf("the gateway ended with %v", err)
+		}
+	case <-time.After(5 * time.Second):
+		g.t.Errorf("the gateway did not drain")
+	}
+	_ = unix.Shutdown(g.lane[0], unix.SHUT_RDWR) // end of file for the workers
+	_ = g.master.Close()
+	if said := g.log.String(); strings.Contains(said, "[ERROR]") && !g.t.Failed() {
+		g.t.Errorf("the gateway logged errors:\n%s", said)
+	}
+}
+
+// seat is a worker in this process, with one seat.
+type seat struct {
+	rig   *rig
+	slot  int
+	pid   int
+	reply [2]int // worker's end, gateway's end
+	row   *dispatch.SeatRow
+}
+
+// application answers one request. It may take the request's descriptor (-1 if
+// none) and must send a reply with s.send.
+type application func(s *seat, id int64, env map[string]any, body []byte, fd int)
+
+// hire adds a worker that answers with app.
+func (g *rig) hire(slot int, app application) *seat {
+	g.t.Helper()
+	s := &seat{rig: g, slot: slot, pid: 1000 + slot, row: g.board.Seat(slot, 0)}
+	var err error
+	s.reply[0], s.reply[1], err = dispatch.SocketPair()
+	check(g.t, err)
+	fds := []int{s.reply[1]}
+	for range g.board.Loops() - 1 {
+		fds = append(fds, s.reply[1]) // the tests look at the id's loop only where they must
+	}
+	check(g.t, g.master.Send(JoinOrder(slot, s.pid, 1), fds...))
+	if app != nil {
+		go s.work(app)
+	}
+	return s
+}
+
+func (s *seat) work(app application) {
+	for {
+		id, env, body, fd, ok := s.take()
+		if !ok {
+			return
+		}
+		s.row.Begin(uint64(id), dispatch.Monotonic())
+		app(s, id, env, body, fd)
+		s.row.End()
+	}
+}
+
+// take waits for the next request on the lane.
+func (s *seat) take() (id int64, env map[string]any, body []byte, fd int, ok bool) {
+	buffer, control := make([]byte, dispatch.MaxMessage), make([]byte, unix.CmsgSpace(4))
+	n, nc, _, _, err := unix.Recvmsg(s.rig.lane[1], buffer, control, unix.MSG_CMSG_CLOEXEC)
+	if err == unix.EINTR {
+		return s.take()
+	}
+	if err != nil || n == 0 {
+		return 0, nil, nil, -1, false
+	}
+	fd = -1
+	if nc > 0 {
+		messages, err := unix.ParseSocketControlMessage(control[:nc])
+		check(s.rig.t, err)
+		fds, err := unix.ParseUnixRights(&messages[0])
+		check(s.rig.t, err)
+		fd = fds[0]
+	}
+	v, err := dispatch.Unmarshal(buffer[:n])
+	check(s.rig.t, err)
+	request := v.(dispatch.Tuple)
+	body, _ = request[2].([]byte)
+	return request[0].(int64), request[1].(dispatch.Dict), body, fd, true
+}
+
+// send sends a reply, with descriptors beside it.
+func (s *seat) send(reply dispatch.Tuple, fds ...int) {
+	msg, err := dispatch.Marshal(reply)
+	check(s.rig.t, err)
+	var rights []byte
+	if len(fds) > 0 {
+		rights = unix.UnixRights(fds...)
+	}
+	check(s.rig.t, unix.Sendmsg(s.reply[0], msg, rights, nil, 0))
+}
+
+// dies is what a master says of a worker that was reaped.
+func (s *seat) dies(cause string, held ...int64) {
+	ids := make([]uint64, len(held))
+	for i, id := range held {
+		ids[i] = uint64(id)
+	}
+	s.row.Clear()
+	check(s.rig.t, s.rig.master.Send(LeaveOrder(s.slot, s.pid, cause, ids)))
+}
+
+// text answers 200 with these headers and this body.
+func text(body string, headers ...string) application {
+	return func(s *seat, id int64, _ map[string]any, _ []byte, _ int) {
+		s.send(dispatch.Tuple{id, "200 OK", fields(headers...), []byte(body)})
+	}
+}
+
+// fields makes the headers of a reply from names and values in turn.
+func fields(pairs ...string) dispatch.List {
+	list := dispatch.List{}
+	for i := 0; i < len(pairs); i += 2 {
+		list = append(list, dispatch.Tuple{pairs[i], pairs[i+1]})
+	}
+	return list
+}
+
+// client is a raw connection to the gateway.
+type client struct {
+	t *testing.T
+	net.Conn
+	in *bufio.Reader
+}
+
+func (g *rig) dial() *client {
+	g.t.Helper()
+	c, err := net.Dial("tcp", g.address)
+	check(g.t, err)
+	g.t.Cleanup(func() { _ = c.Close() })
+	check(g.t, c.SetDeadline(time.Now().Add(10*time.Second)))
+	return &client{t: g.t, Conn: c, in: bufio.NewReader(c)}
+}
+
+func (c *client) say(text string) {
+	c.t.Helper()
+	_, err := io.WriteString(c.Conn, text)
+	check(c.t, err)
+}
+
+// hear reads one response with its whole body; method is what was asked.
+func (c *client) hear(method string) (*http.Response, string) {
+	c.t.Helper()
+	response, body, err := c.listen(method)
+	check(c.t, err)
+	return response, body
+}
+
+func (c *client) listen(method string) (*http.Response, string, error) {
+	response, err := http.ReadResponse(c.in, &http.Request{Method: method})
+	if err != nil {
+		return nil, "", err
+	}
+	body, err := io.ReadAll(response.Body)
+	return response, string(body), err
+}
+
+// closed checks that the server ends the connection now, with nothing more said.
+func (c *client) closed() {
+	c.t.Helper()
+	rest, err := io.ReadAll(c.in)
+	if err != nil || len(rest) > 0 {
+		c.t.Errorf("at the end of the connection: %q, %v; want an orderly end", rest, err)
+	}
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// memfd returns an unnamed file with this content; the caller closes it.
+func memfd(t *testing.T, content string) int {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "body")
+	check(t, os.WriteFile(path, []byte(content), 0o600))
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	check(t, err)
+	return fd
+}

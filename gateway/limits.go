@@ -1,0 +1,43 @@
+package gateway
+
+import "time"
+
+const (
+	inlineBody  = 64 << 10 // bodies up to this travel inside the message
+	readBuffer  = 160 << 10
+	keepMessage = 8 << 10 // a request's message memory that is kept for the next
+	batch       = 64      // messages for one sendmmsg
+	replyBatch  = 8       // messages for one recvmmsg
+	acceptBatch = 64      // connections taken before other work has its turn
+
+	lingerTime  = int64(2 * time.Second)
+	lingerReads = 16 // of the scratch buffer's size each, in one round
+
+	// firstRequestTime is how long a drain waits for the first request of a
+	// connection that was accepted but has sent nothing yet.
+	firstRequestTime = int64(time.Second)
+
+	beatPeriod   = int64(100 * time.Millisecond)
+	sweepPeriod  = int64(250 * time.Millisecond)
+	waitLimit    = 100 // ms; a loop turns at least this often, to beat and to sweep
+	acceptPause  = int64(200 * time.Millisecond)
+	searchPeriod = int64(100 * time.Millisecond)
+	searchTime   = int64(3 * time.Second)
+)
+
+// limits are the configured times in the loop's unit, nanoseconds.
+type limits struct {
+	keepAlive    int64
+	patience     int64
+	queueTimeout int64
+	queue        int
+}
+
+func (c Config) limits() limits {
+	return limits{
+		keepAlive:    int64(max(c.KeepAlive, 0)),
+		patience:     int64(c.Patience),
+		queueTimeout: int64(c.QueueTimeout),
+		queue:        c.Queue,
+	}
+}

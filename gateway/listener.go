@@ -1,0 +1,147 @@
+package gateway
+
+import (
+	"net/netip"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/indrik/indrik/dispatch"
+)
+
+// listener is one socket that accepts.
+type listener struct {
+	fd     int
+	name   string
+	owned  bool // Indrik bound it; nobody else will serve its accept queue
+	unix   bool
+	prefix []byte // environ items that are the same for all its requests
+}
+
+// newListener looks at a descriptor that the master handed over.
+func newListener(fd int, name string, owned bool, c Config) (*listener, error) {
+	sa, err := unix.Getsockname(fd)
+	if err != nil {
+		return nil, err
+	}
+	host, port := "", ""
+	switch a := sa.(type) {
+	case *unix.SockaddrInet4:
+		host, port = netip.AddrFrom4(a.Addr).String(), strconv.Itoa(a.Port)
+	case *unix.SockaddrInet6:
+		host, port = netip.AddrFrom16(a.Addr).Unmap().String(), strconv.Itoa(a.Port)
+	}
+	ln := &listener{fd: fd, name: name, owned: owned, unix: host == ""}
+	ln.prefix = environPrefix(c, host, port)
+	return ln, nil
+}
+
+// accept takes connections and shares them out between the loops.
+func (l *loop) accept(ln *listener) {
+	for range acceptBatch {
+		var sa unix.RawSockaddrAny
+		fd, err := acceptFD(ln.fd, &sa)
+		switch err {
+		case nil:
+		case unix.EAGAIN:
+			return
+		case unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM:
+			l.pauseAccepting(err)
+			return
+		default: // ECONNABORTED and the like: that client is gone, others wait
+			continue
+		}
+		l.pausedBefore = false
+		l.accepted++
+		c := &conn{fd: fd, listener: ln, position: -1, fresh: true}
+		c.describe(&sa)
+		l.place(c)
+	}
+}
+
+// place gives a new connection to the next loop in turn.
+func (l *loop) place(c *conn) {
+	to := l.gateway.loops[l.next]
+	l.next = (l.next + 1) % l.loopCount
+	if to == l {
+		l.adopt(c)
+		return
+	}
+	if !to.post(func(to *loop) { to.adopt(c) }) {
+		l.adopt(c) // that loop has drained already
+	}
+}
+
+// adopt makes c one of the loop's connections.
+func (l *loop) adopt(c *conn) {
+	c.position = len(l.conns)
+	c.deadline = l.now + l.limits.patience
+	if l.draining {
+		c.deadline = l.now + firstRequestTime
+	}
+	l.conns = append(l.conns, c)
+	if err := l.watchConn(c); err != nil {
+		l.log.Error("connection could not be watched", "error", err)
+		l.close(c)
+	}
+}
+
+func (l *loop) watchConn(c *conn) error {
+	return l.watch(c.fd, unix.EPOLLIN|unix.EPOLLOUT|unix.EPOLLRDHUP|unix.EPOLLET, source{kind: aConn, conn: c})
+}
+
+// acceptFrom begins to accept. Listeners are level-triggered: they are shared,
+// and a batch may end before the accept queue does.
+func (l *loop) acceptFrom(listeners []*listener) {
+	l.listeners = listeners
+	for _, ln := range listeners {
+		if err := l.watch(ln.fd, unix.EPOLLIN, source{kind: aListener, listener: ln}); err != nil {
+			l.log.Error("listener could not be watched", "listener", ln.name, "error", err)
+		}
+	}
+}
+
+// pauseAccepting waits for descriptors or memory to become free. Clients stay in
+// the accept queue meanwhile; the log says so once, until accepting worked again.
+func (l *loop) pauseAccepting(why error) {
+	for _, ln := range l.listeners {
+		l.unwatch(ln.fd)
+	}
+	l.acceptAgain = l.now + acceptPause
+	if !l.pausedBefore {
+		l.pausedBefore = true
+		l.log.Warn("accepting paused", "error", why, "connections", len(l.conns))
+	}
+}
+
+// stopAccepting is the first step of a drain. Clients in the accept queue of a
+// systemd socket are left to the next start of the service; those of a socket
+// of ours would be reset when it closes, so they are taken now.
+func (l *loop) stopAccepting() {
+	for _, ln := range l.listeners {
+		if l.acceptAgain == 0 {
+			l.unwatch(ln.fd)
+		}
+		if ln.owned {
+			before := l.accepted
+			for l.accept(ln); l.accepted-before == acceptBatch; l.accept(ln) {
+				before = l.accepted
+			}
+		}
+		_ = unix.Close(ln.fd) // the master holds it
+	}
+	l.listeners, l.acceptAgain = nil, 0
+}
+
+// describe fills in who the client is.
+func (c *conn) describe(sa *unix.RawSockaddrAny) {
+	addr, ok := clientAddress(sa)
+	if !ok {
+		c.peer = dispatch.AppendLatin1(dispatch.AppendKey(nil, "REMOTE_ADDR"), "")
+		return
+	}
+	c.address = addr.Addr().String()
+	c.peer = make([]byte, 0, 64)
+	c.peer = dispatch.AppendLatin1(dispatch.AppendKey(c.peer, "REMOTE_ADDR"), c.address)
+	c.peer = dispatch.AppendLatin1(dispatch.AppendKey(c.peer, "REMOTE_PORT"), strconv.Itoa(int(addr.Port())))
+}

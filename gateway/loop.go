@@ -1,0 +1,282 @@
+package gateway
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+	"runtime"
+	"sync"
+
+	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sys/unix"
+
+	"github.com/indrik/indrik/dispatch"
+	"github.com/indrik/indrik/http1"
+)
+
+// source says what a descriptor in a loop's epoll set is.
+type source struct {
+	kind     sourceKind
+	conn     *conn
+	worker   *worker
+	listener *listener
+}
+
+type sourceKind uint8
+
+const (
+	nothing sourceKind = iota // closed in this round; its late events are for nobody
+	aMailbox
+	aListener
+	aConn
+	aReplySocket
+	aLane
+)
+
+// worker is a loop's view of one worker: where its replies come from.
+type worker struct {
+	slot, pid, generation int
+	fd                    int
+}
+
+// loop is one thread of the express path. All fields but mail are its own.
+type loop struct {
+	id        int
+	loopCount int
+	gateway   *gateway
+	log       hclog.Logger
+	board     *dispatch.Scoreboard
+	row       *dispatch.LoopRow
+	limits    limits
+	mail      mailbox
+
+	epfd    int
+	events  [256]unix.EpollEvent
+	sources []source // by descriptor
+	now     int64    // CLOCK_MONOTONIC ns when the round began
+
+	conns    []*conn
+	requests table
+	queue    queue
+	lane     *lane
+	lanes    []*lane
+	workers  map[int]*worker // by pid
+	draining bool
+	drained  bool
+
+	head    http1.Head
+	rules   http1.Limits
+	scratch []byte // what is being read
+	environ environ
+	out     []byte // the response being written
+	inbox   *inbox
+	outbox  *outbox
+	batch   []*request
+	reader  dispatch.Reader
+	date    dateCache
+	access  *logBuffer
+
+	listeners    []*listener // those in the epoll set (first loop only)
+	next         int         // the loop that gets the next connection
+	beat         int64
+	swept        int64
+	searched     int64
+	searchUntil  int64 // look for lost requests until then
+	acceptAgain  int64 // accepting is paused until then
+	pausedBefore bool
+	accepted     uint64
+	answered     uint64
+}
+
+// newLoop makes the loop's descriptors. They are closed when run returns.
+func newLoop(g *gateway, id int) (*loop, error) {
+	l := &loop{
+		id: id, loopCount: g.config.Loops, gateway: g, board: g.board, row: g.board.Loop(id),
+		log:      g.log.With("loop", id),
+		limits:   g.config.limits(),
+		requests: newTable(id, g.config.Epoch),
+		workers:  map[int]*worker{},
+		rules:    http1.DefaultLimits(),
+		scratch:  make([]byte, readBuffer),
+		out:      make([]byte, 0, inlineBody),
+		inbox:    newInbox(replyBatch, dispatch.MaxMessage),
+		outbox:   newOutbox(batch),
+		access:   g.access.buffer(),
+	}
+	var err error
+	if l.epfd, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return nil, fmt.Errorf("create an epoll set: %w", err)
+	}
+	if l.mail.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+		return nil, fmt.Errorf("create an eventfd: %w", err)
+	}
+	return l, l.watch(l.mail.wake, unix.EPOLLIN, source{kind: aMailbox})
+}
+
+// run turns until the loop has drained. It keeps its OS thread to itself: the
+// raw system calls of the express path are not known to the scheduler.
+func (l *loop) run() {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	for !l.drained {
+		n := l.wait()
+		l.now = dispatch.Monotonic()
+		for i := range n {
+			l.handle(&l.events[i])
+		}
+		l.flush()
+		l.access.flush()
+		l.housekeep()
+	}
+	l.row.SetConnections(0)
+	_ = unix.Close(l.epfd)
+}
+
+// wait returns the events of the next round: at once while there is work, and
+// by a call that the scheduler knows of when there is none.
+func (l *loop) wait() int {
+	n, err := poll(l.epfd, l.events[:])
+	if n == 0 && err == nil {
+		n, err = unix.EpollWait(l.epfd, l.events[:], waitLimit)
+	}
+	if err != nil && err != unix.EINTR {
+		l.log.Error("epoll set could not be read", "error", err)
+	}
+	return max(n, 0)
+}
+
+func (l *loop) handle(e *unix.EpollEvent) {
+	switch s := &l.sources[e.Fd]; s.kind {
+	case aConn:
+		l.connReady(s.conn, e.Events)
+	case aReplySocket:
+		l.replies(s.worker)
+	case aListener:
+		l.accept(s.listener)
+	case aLane:
+		if l.lane != nil {
+			l.lane.full = false // flush follows
+		}
+	case aMailbox:
+		l.mail.open(l)
+	case nothing:
+	}
+}
+
+// watch adds a descriptor to the epoll set.
+func (l *loop) watch(fd int, events uint32, s source) error {
+	for len(l.sources) <= fd {
+		l.sources = append(l.sources, make([]source, max(64, len(l.sources)))...)
+	}
+	l.sources[fd] = s
+	if err := unix.EpollCtl(l.epfd, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Fd: int32(fd), Events: events}); err != nil {
+		l.sources[fd] = source{}
+		return fmt.Errorf("add descriptor %d to the epoll set: %w", fd, err)
+	}
+	return nil
+}
+
+// unwatch takes it out again, without closing it.
+func (l *loop) unwatch(fd int) {
+	l.sources[fd] = source{}
+	_ = unix.EpollCtl(l.epfd, unix.EPOLL_CTL_DEL, fd, nil) // it may have gone already
+}
+
+// housekeep does what is due by the clock.
+func (l *loop) housekeep() {
+	if l.now-l.beat >= beatPeriod {
+		l.beat = l.now
+		l.report()
+	}
+	if l.now-l.swept >= sweepPeriod {
+		l.swept = l.now
+		l.sweepConns()
+		l.sweepQueue()
+		l.flush()
+	}
+	if l.now < l.searchUntil && l.now-l.searched >= searchPeriod {
+		l.searched = l.now
+		l.searchLost()
+	}
+	if l.acceptAgain != 0 && l.now >= l.acceptAgain {
+		l.acceptAgain = 0
+		l.acceptFrom(l.listeners)
+	}
+	if l.draining && len(l.conns) == 0 && l.mail.empty() {
+		l.drained = true
+	}
+}
+
+// report writes the loop's row of the scoreboard.
+func (l *loop) report() {
+	l.row.SetConnections(uint64(len(l.conns)))
+	l.row.SetQueued(uint64(l.queue.len()))
+	l.row.SetDispatched(uint64(l.requests.inFlight() - l.queue.len()))
+	l.row.SetAnswered(l.answered)
+	l.row.SetAccepted(l.accepted)
+	l.row.SetBeat(l.now)
+}
+
+// sweepConns closes connections whose deadline has passed.
+func (l *loop) sweepConns() {
+	for i := len(l.conns) - 1; i >= 0; i-- {
+		c := l.conns[i]
+		if c.deadline == 0 || l.now < c.deadline {
+			continue
+		}
+		if c.phase == reading && len(c.pending) > 0 {
+			l.refuse(c, errSlow)
+			continue
+		}
+		l.close(c)
+	}
+}
+
+// mailbox is how others ask something of a loop.
+type mailbox struct {
+	mu    sync.Mutex
+	posts []func(*loop)
+	wake  int
+	shut  bool
+}
+
+// post has f run on l's thread, soon. It reports false when the loop has ended
+// and f will never run.
+func (l *loop) post(f func(*loop)) bool {
+	m := &l.mail
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.shut {
+		return false
+	}
+	m.posts = append(m.posts, f)
+	if len(m.posts) == 1 {
+		_, err := unix.Write(m.wake, binary.NativeEndian.AppendUint64(nil, 1))
+		if err != nil && err != unix.EAGAIN {
+			panic(os.NewSyscallError("write to an eventfd", err)) // it is ours and open
+		}
+	}
+	return true
+}
+
+// open runs what was posted.
+func (m *mailbox) open(l *loop) {
+	var counter [8]byte
+	_, _ = unix.Read(m.wake, counter[:]) // empties the eventfd; EAGAIN if it was
+	m.mu.Lock()
+	posts := m.posts
+	m.posts = nil
+	m.mu.Unlock()
+	for _, f := range posts {
+		f(l)
+	}
+}
+
+// empty reports that nothing is left to run, and from then on refuses posts:
+// the loop is about to end.
+func (m *mailbox) empty() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.shut = len(m.posts) == 0
+	return m.shut
+}

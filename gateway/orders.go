@@ -1,0 +1,148 @@
+package gateway
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/indrik/indrik/dispatch"
+)
+
+// Config is what a gateway is told once, at its start. Durations of zero take
+// the defaults named at the fields. It travels as JSON, so that a field added
+// later is no change of the protocol.
+type Config struct {
+	// Epoch tells this gateway's request ids from those of the gateways before
+	// it; the master counts it up, modulo 256.
+	Epoch uint8 `json:"epoch"`
+	// Loops is how many epoll loops to run, 1 to 64. Workers have one reply
+	// socket for each.
+	Loops int `json:"loops"`
+	// Multiprocess is what wsgi.multiprocess says: more than one worker is wanted.
+	Multiprocess bool `json:"multiprocess"`
+	// Software is the value of SERVER_SOFTWARE, "indrik/1.2.3".
+	Software string `json:"software"`
+	// AccessLog is where a line per response goes: nowhere if empty, standard
+	// output for "-", else the path of a file, opened for appending.
+	AccessLog string `json:"access_log"`
+	// KeepAlive is how long a connection may stay idle between two requests
+	// (60 s). Negative: connections are closed after each response.
+	KeepAlive time.Duration `json:"keep_alive"`
+	// Patience is how long a client may leave a begun request head, a body or
+	// a response without moving a byte of it (60 s).
+	Patience time.Duration `json:"patience"`
+	// Queue is how many requests may wait for a worker in each loop (2048).
+	// Past it clients get 503 with Retry-After.
+	Queue int `json:"queue"`
+	// QueueTimeout is how long a request may wait for a worker (60 s). Then its
+	// client gets 503 with Retry-After.
+	QueueTimeout time.Duration `json:"queue_timeout"`
+	// SpoolDir holds bodies too large for memory, as unlinked files ("": the
+	// system's directory for temporary files).
+	SpoolDir string `json:"spool_dir"`
+}
+
+// withDefaults fills in what was left zero and refuses what cannot be.
+func (c Config) withDefaults() (Config, error) {
+	if c.Loops < 1 || c.Loops > maxLoops {
+		return c, fmt.Errorf("loops: %d is not in 1..%d", c.Loops, maxLoops)
+	}
+	setDefault(&c.KeepAlive, 60*time.Second)
+	setDefault(&c.Patience, 60*time.Second)
+	setDefault(&c.QueueTimeout, 60*time.Second)
+	setDefault(&c.Queue, 2048)
+	setDefault(&c.Software, "indrik")
+	return c, nil
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// ConfigureOrder is the first message to a gateway. The scoreboard's descriptor
+// goes beside it.
+func ConfigureOrder(c Config) (dispatch.Tuple, error) {
+	text, err := json.Marshal(c)
+	if err != nil {
+		return nil, fmt.Errorf("encode the gateway's configuration: %w", err)
+	}
+	return dispatch.Tuple{"configure", text}, nil
+}
+
+// ListenOrder hands a listener over, its descriptor beside it. owned says
+// that Indrik bound it: on a drain such a listener's accept queue is emptied
+// first, because nobody else would answer those clients.
+func ListenOrder(name string, owned bool) dispatch.Tuple {
+	return dispatch.Tuple{"listen", name, owned}
+}
+
+// LaneOrder names the lane that takes requests from now on; beside it go the
+// gateway's end and the workers' end. seats is how many requests each worker
+// of it takes at a time.
+func LaneOrder(generation, seats int) dispatch.Tuple {
+	return dispatch.Tuple{"lane", int64(generation), int64(seats)}
+}
+
+// JoinOrder says that a worker is ready; beside it go the gateway's ends of its
+// reply sockets, one for each loop in their order.
+func JoinOrder(slot, pid, generation int) dispatch.Tuple {
+	return dispatch.Tuple{"join", int64(slot), int64(pid), int64(generation)}
+}
+
+// CauseTimeout is the cause in a leave order that makes the clients' answer
+// 504 and not 502.
+const CauseTimeout = "timeout"
+
+// LeaveOrder says that a worker was reaped, why, and which requests it held.
+func LeaveOrder(slot, pid int, cause string, held []uint64) dispatch.Tuple {
+	ids := make(dispatch.List, len(held))
+	for i, id := range held {
+		ids[i] = int64(id)
+	}
+	return dispatch.Tuple{"leave", int64(slot), int64(pid), cause, ids}
+}
+
+// ServeOrder lets the gateway begin to accept.
+func ServeOrder() dispatch.Tuple { return dispatch.Tuple{"serve"} }
+
+// DrainOrder makes it accept nothing new, finish what it holds and exit.
+func DrainOrder() dispatch.Tuple { return dispatch.Tuple{"drain"} }
+
+// Facts a gateway tells the master: the first item of each message.
+const (
+	FactServing = "serving" // every loop accepts
+	FactDrained = "drained" // nothing is held any more; it exits
+	FactFailed  = "failed"  // it cannot work; the text follows
+)
+
+// errOrder reports an order that this gateway does not understand. Master and
+// gateway are the same binary, so it is a bug.
+var errOrder = errors.New("malformed order")
+
+// order gives typed access to the items of a received message. The first item
+// that is not what the caller wants sets bad, so that a handler checks once.
+type order struct {
+	msg dispatch.Tuple
+	bad bool
+}
+
+func (o *order) verb() string { return item[string](o, 0) }
+
+func (o *order) number(i int) int { return int(item[int64](o, i)) }
+
+func item[T any](o *order, i int) T {
+	var zero T
+	if i >= len(o.msg) {
+		o.bad = true
+		return zero
+	}
+	v, ok := o.msg[i].(T)
+	if !ok {
+		o.bad = true
+	}
+	return v
+}

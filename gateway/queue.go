@@ -1,0 +1,150 @@
+package gateway
+
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/indrik/indrik/dispatch"
+)
+
+// lane is a loop's view of the socket from which workers take requests.
+type lane struct {
+	generation int
+	seats      int // of each worker
+	fd         int // our end
+	peek       int // the workers' end; only looked at, never read
+	dispatched int // requests of this loop that workers or the socket hold
+	quota      int // how many that may be
+	full       bool
+}
+
+// queue is the requests that wait for a place on the lane, first come first
+// served. It grows as needed; the limit is the loop's business.
+type queue struct {
+	items []*request
+	first int
+}
+
+func (q *queue) len() int { return len(q.items) - q.first }
+
+func (q *queue) push(r *request) { q.items = append(q.items, r) }
+
+func (q *queue) pop() *request {
+	r := q.items[q.first]
+	q.items[q.first] = nil
+	q.first++
+	switch {
+	case q.first == len(q.items):
+		q.items, q.first = q.items[:0], 0
+	case q.first >= 1024 && q.first*2 > len(q.items):
+		n := copy(q.items, q.items[q.first:])
+		clear(q.items[n:])
+		q.items, q.first = q.items[:n], 0
+	}
+	return r
+}
+
+// unpop puts requests back at the front, in the order in which they were taken.
+func (q *queue) unpop(rs []*request) {
+	if q.first < len(rs) {
+		q.items = append(append(make([]*request, 0, len(rs)+q.len()), rs...), q.items[q.first:]...)
+		q.first = 0
+		return
+	}
+	q.first -= len(rs)
+	copy(q.items[q.first:], rs)
+}
+
+// enqueue lets r wait for a worker. The caller has filled r in; flush, at the
+// end of the round, sends it.
+func (l *loop) enqueue(r *request) error {
+	if len(r.msg) > dispatch.MaxMessage {
+		return errTooLarge
+	}
+	if l.queue.len() >= l.limits.queue {
+		return errQueueFull
+	}
+	r.since = l.now
+	l.queue.push(r)
+	return nil
+}
+
+// flush gives waiting requests to the lane, as many as it may hold: every seat
+// one to work on and one to go on with. The rest waits here, where a client
+// that leaves takes its request with it.
+func (l *loop) flush() {
+	for l.lane != nil && !l.lane.full && l.lane.dispatched < l.lane.quota && l.queue.len() > 0 {
+		l.batch = l.batch[:0]
+		for l.queue.len() > 0 && l.lane.dispatched+len(l.batch) < l.lane.quota && !l.outbox.full() {
+			r := l.queue.pop()
+			if !r.wanted() {
+				l.requests.drop(r)
+				continue
+			}
+			l.outbox.add(r.msg, fileFD(r.body))
+			l.batch = append(l.batch, r)
+		}
+		if len(l.batch) > 0 {
+			l.sendBatch()
+		}
+	}
+}
+
+func (l *loop) sendBatch() {
+	sent, err := l.outbox.send(l.lane.fd)
+	for _, r := range l.batch[:sent] {
+		r.phase, r.lane, r.since = dispatched, l.lane, l.now
+		l.lane.dispatched++
+		if r.body != nil {
+			_ = r.body.Close() // the message holds its own copy
+			r.body = nil
+		}
+	}
+	rest := l.batch[sent:]
+	switch {
+	case len(rest) == 0:
+	case err == unix.EMSGSIZE || err == unix.EINVAL:
+		// The kernel will never take this one; the others are not to blame.
+		l.fail(rest[0], errTooLarge)
+		l.queue.unpop(rest[1:])
+	default:
+		if err != unix.EAGAIN && err != unix.ENOBUFS && err != unix.ETOOMANYREFS {
+			l.log.Error("lane could not be written", "generation", l.lane.generation, "error", err)
+		}
+		l.queue.unpop(rest)
+		l.lane.full = true // until epoll says otherwise, a reply comes or the next sweep
+	}
+}
+
+// setQuota shares the lane's places out between the loops.
+func (l *loop) setQuota() {
+	if l.lane == nil {
+		return
+	}
+	workers := 0
+	for _, w := range l.workers {
+		if w.generation == l.lane.generation {
+			workers++
+		}
+	}
+	places := workers * l.lane.seats * 2
+	l.lane.quota = (places + l.loopCount - 1) / l.loopCount
+}
+
+// sweepQueue answers those who waited too long, and those who left.
+func (l *loop) sweepQueue() {
+	if l.lane != nil {
+		l.lane.full = false
+	}
+	for l.queue.len() > 0 {
+		r := l.queue.items[l.queue.first]
+		if r.wanted() && l.now-r.since < l.limits.queueTimeout {
+			return // the queue is in the order of since
+		}
+		l.queue.pop()
+		if r.wanted() {
+			l.fail(r, errQueueTimeout)
+		} else {
+			l.requests.drop(r)
+		}
+	}
+}

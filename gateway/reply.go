@@ -1,0 +1,181 @@
+package gateway
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/indrik/indrik/dispatch"
+)
+
+// answer is what a goroutine that waits for a request's answer is sent: the
+// reply message, then for a streamed one the message that ends it; or why there
+// is none. The goroutine owns message and file.
+type answer struct {
+	message []byte
+	file    *os.File
+	failed  error
+}
+
+// answerRoom is how many answers one request can get: a reply and its end.
+const answerRoom = 2
+
+// replies takes what a worker has sent on its reply socket.
+func (l *loop) replies(w *worker) {
+	for {
+		n, err := l.inbox.receive(w.fd)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil { // EAGAIN: none left
+			return
+		}
+		for i := range n {
+			msg, fd, cut := l.inbox.message(i)
+			switch {
+			case len(msg) == 0: // the worker closed it; the leave order will follow
+				l.unwatch(w.fd)
+				return
+			case cut:
+				l.log.Error("reply was cut", "pid", w.pid, "limit", dispatch.MaxMessage)
+				closeFD(fd)
+			default:
+				l.reply(w, msg, fd)
+			}
+		}
+		if n < replyBatch {
+			return
+		}
+	}
+}
+
+// reply acts on one reply message. fd came beside it, or is -1.
+func (l *loop) reply(w *worker, msg []byte, fd int) {
+	l.reader.Reset(msg)
+	items, err := l.reader.Tuple()
+	id, err2 := l.reader.Int()
+	r := l.requests.find(uint64(id))
+	if err != nil || err2 != nil || r == nil || r.phase == queued {
+		// Of a request that an earlier gateway dispatched or that was given up.
+		l.log.Debug("reply found no request", "pid", w.pid)
+		closeFD(fd)
+		return
+	}
+	switch kind, err := l.reader.Kind(); {
+	case err != nil:
+		closeFD(fd)
+		l.fail(r, fmt.Errorf("%w: %w", errBadReply, err))
+	case kind == dispatch.KindNone:
+		closeFD(fd)
+		l.end(r, msg)
+	case r.phase == begun:
+		closeFD(fd)
+		l.log.Error("reply came twice", "pid", w.pid)
+	case fd < 0 && items == 4 && r.conn != nil:
+		l.answer(r)
+	default:
+		l.answerOdd(r, items, msg, fd)
+	}
+}
+
+// answer writes a finished reply to its client: the express path. The reader
+// stands before the status.
+func (l *loop) answer(r *request) {
+	c := r.conn
+	state := r.asked
+	state.keep = state.keep && !l.draining && !c.ended
+	out, facts, err := appendReplyHead(l.out[:0], &l.reader, l.date.at(l.now), state)
+	var body []byte
+	if err == nil {
+		body, err = l.reader.Bytes()
+	}
+	if err == nil {
+		out = appendFinished(out, facts, body, &state)
+	}
+	l.out = out[:0]
+	if err != nil {
+		l.log.Error("reply refused", "request", r.id, "error", err)
+		l.fail(r, err)
+		return
+	}
+	if wrong := facts.length >= 0 && !facts.bodiless && facts.length != int64(len(body)); wrong {
+		l.log.Error("application declared another length", "request", r.id, "declared", facts.length, "body", len(body))
+	}
+	l.answered++
+	r.line.finish(l, facts.status, len(body))
+	l.release(r)
+	c.last = !state.keep
+	l.write(c, out)
+}
+
+// answerOdd hands a reply that is more than one message to a goroutine: to the
+// one that waits for it, or to a new one that the connection is lent to.
+func (l *loop) answerOdd(r *request, items int, msg []byte, fd int) {
+	streamed := items == 5
+	a := answer{message: append([]byte(nil), msg...)}
+	if fd >= 0 {
+		_ = unix.SetNonblock(fd, true) // for a stream: the runtime's poller waits for it
+		a.file = os.NewFile(uintptr(fd), "reply")
+	}
+	if r.answers == nil {
+		if r.conn == nil { // the client left
+			a.close()
+			if streamed {
+				r.phase = begun
+				return
+			}
+			l.release(r)
+			return
+		}
+		r.answers = make(chan answer, answerRoom)
+		c, state, answers := r.conn, r.asked, r.answers
+		r.conn, c.request = nil, nil
+		line := r.line.detach()
+		l.lend(c, c.pending, func(x *exchange) { x.finish(answers, state, line) })
+	}
+	r.answers <- a
+	if streamed {
+		r.phase = begun
+		return
+	}
+	l.answered++
+	l.release(r)
+}
+
+// end takes the message that ends a streamed reply.
+func (l *loop) end(r *request, msg []byte) {
+	if r.answers != nil {
+		r.answers <- answer{message: append([]byte(nil), msg...)}
+	}
+	l.answered++
+	l.release(r)
+}
+
+// release ends a request that a worker has answered and frees its place.
+func (l *loop) release(r *request) {
+	if r.lane != nil {
+		r.lane.dispatched--
+		r.lane.full = false
+	}
+	l.requests.drop(r)
+}
+
+func (a *answer) close() {
+	if a.file != nil {
+		_ = a.file.Close() // the reader's end; nothing to lose
+	}
+}
+
+func closeFD(fd int) {
+	if fd >= 0 {
+		_ = unix.Close(fd)
+	}
+}
+
+func fileFD(f *os.File) int {
+	if f == nil {
+		return -1
+	}
+	return int(f.Fd())
+}

@@ -1,0 +1,123 @@
+package gateway
+
+import (
+	"os"
+)
+
+// requestPhase is where a request stands; see doc.go for its life.
+type requestPhase uint8
+
+const (
+	unused     requestPhase = iota // in the table's free list
+	queued                         // waits in the gateway for a place on the lane
+	dispatched                     // on the lane or with a worker
+	begun                          // a worker streams its response
+	numRequestPhases
+)
+
+// Bits of a request id, from the top: loop, epoch of the gateway, index into
+// the loop's table, sequence number (docs/protocol.md).
+const (
+	loopShift  = 56
+	epochShift = 48
+	indexShift = 28
+	indexMask  = 1<<20 - 1
+	seqMask    = 1<<28 - 1
+	maxLoops   = 64
+)
+
+// request is one request between its parsing and the end of its response. It
+// belongs to the loop that made it.
+type request struct {
+	id      uint64
+	index   uint32
+	phase   requestPhase
+	conn    *conn       // express path: who waits for the answer; nil if it left
+	answers chan answer // goroutine path: where answers go
+	lane    *lane       // where it was dispatched
+	msg     []byte      // the message; its memory is used again
+	body    *os.File    // goes beside the message, or nil
+	since   int64       // CLOCK_MONOTONIC ns: when it was queued, then when it was dispatched
+	suspect bool        // looked lost at the last search
+	asked   asked
+	line    logLine
+}
+
+// asked is what the response depends on.
+type asked struct {
+	head  bool  // the method is HEAD
+	minor uint8 // HTTP/1.minor
+	keep  bool  // the connection may go on afterwards
+}
+
+// wanted reports whether anybody still waits for the answer.
+func (r *request) wanted() bool { return r.conn != nil || r.answers != nil }
+
+// table holds a loop's requests. Finding one by its id costs an index and a
+// comparison, and nothing is allocated once the table has grown to the number
+// of requests that are in flight at a time.
+type table struct {
+	prefix uint64 // loop and epoch, in place
+	all    []*request
+	free   []uint32
+	seq    uint32
+}
+
+func newTable(loop int, epoch uint8) table {
+	return table{prefix: uint64(loop)<<loopShift | uint64(epoch)<<epochShift}
+}
+
+// add returns a request with a new id, or nil if a million are in flight.
+func (t *table) add() *request {
+	if len(t.free) == 0 {
+		if len(t.all) > indexMask {
+			return nil
+		}
+		t.all = append(t.all, &request{index: uint32(len(t.all))})
+		t.free = append(t.free, uint32(len(t.all)-1))
+	}
+	r := t.all[t.free[len(t.free)-1]]
+	t.free = t.free[:len(t.free)-1]
+	t.seq = (t.seq + 1) & seqMask
+	if t.seq == 0 {
+		t.seq = 1 // with loop, epoch and index 0 the id would be 0, which means none
+	}
+	r.id = t.prefix | uint64(r.index)<<indexShift | uint64(t.seq)
+	r.phase = queued
+	return r
+}
+
+// find returns the request of an id, or nil if it has ended or was another
+// gateway's.
+func (t *table) find(id uint64) *request {
+	index := id >> indexShift & indexMask
+	if index >= uint64(len(t.all)) {
+		return nil
+	}
+	if r := t.all[index]; r.phase != unused && r.id == id {
+		return r
+	}
+	return nil
+}
+
+// drop ends a request. Large messages are not kept for the next one.
+func (t *table) drop(r *request) {
+	if r.body != nil {
+		_ = r.body.Close() // ours was a copy for the sending; nothing to lose
+	}
+	msg := r.msg[:0]
+	if cap(msg) > keepMessage {
+		msg = nil
+	}
+	line := r.line.recycle()
+	*r = request{index: r.index, msg: msg, line: line}
+	t.free = append(t.free, r.index)
+}
+
+// inFlight is how many requests have not ended.
+func (t *table) inFlight() int { return len(t.all) - len(t.free) }
+
+// before reports whether sequence a was given out before b, with wrapping.
+func before(a, b uint64) bool {
+	return (b-a)&seqMask != 0 && (b-a)&seqMask < seqMask/2
+}

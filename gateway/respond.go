@@ -1,0 +1,189 @@
+package gateway
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/indrik/indrik/dispatch"
+	"github.com/indrik/indrik/http1"
+)
+
+// headFacts is what the writer of a body must know of the head before it.
+type headFacts struct {
+	status   int
+	length   int64 // what the application declared, -1 if nothing
+	bodiless bool  // by its status, or because HEAD was asked (RFC 9112 section 6.3)
+}
+
+// appendReplyHead appends status line and fields of a reply, without the framing
+// fields and without the empty line: frame or appendFinished adds those. The
+// reader stands before the status and is left before the body.
+//
+// Hop-by-hop fields of the application are dropped, and so are Server and Date
+// (RFC 9110 section 7.6.1; Gunicorn does the same). What could split the
+// response is an error, and nothing of the reply may be sent then.
+func appendReplyHead(b []byte, rd *dispatch.Reader, date []byte, state asked) ([]byte, headFacts, error) {
+	facts := headFacts{length: -1}
+	status, err := rd.Str()
+	if err != nil {
+		return b, facts, fmt.Errorf("%w: status: %w", errBadReply, err)
+	}
+	var valid bool
+	if facts.status, valid = http1.ValidStatus(status); !valid {
+		return b, facts, fmt.Errorf("%w: invalid status line %q", errBadReply, status)
+	}
+	if facts.status < 200 {
+		return b, facts, fmt.Errorf("%w: %d is no final status", errBadReply, facts.status)
+	}
+	facts.bodiless = state.head || http1.Bodyless(facts.status)
+	b = http1.AppendStatusLine(b, int(state.minor), status)
+	b = append(b, serverField...)
+	b = append(b, date...)
+	n, err := rd.Sequence()
+	for ; n > 0 && err == nil; n-- {
+		b, err = appendReplyField(b, rd, &facts)
+	}
+	if err != nil {
+		return b, facts, fmt.Errorf("%w: header: %w", errBadReply, err)
+	}
+	return b, facts, nil
+}
+
+const serverField = "Server: indrik\r\n"
+
+func appendReplyField(b []byte, rd *dispatch.Reader, facts *headFacts) ([]byte, error) {
+	items, err := rd.Sequence()
+	if err == nil && items != 2 {
+		err = fmt.Errorf("%d items where a name and a value belong", items)
+	}
+	if err != nil {
+		return b, err
+	}
+	name, err := rd.Str()
+	if err != nil {
+		return b, err
+	}
+	text, err := rd.Str()
+	if err != nil {
+		return b, err
+	}
+	if !http1.ValidFieldName(name) {
+		return b, fmt.Errorf("invalid field name %q", name)
+	}
+	if http1.IsHopByHop(name) || sameName(name, []byte("server")) || sameName(name, []byte("date")) {
+		return b, nil
+	}
+	start := len(b)
+	b = append(append(b, name...), ": "...)
+	mark := len(b)
+	if b, err = appendLatin1(b, text); err != nil {
+		return b[:start], fmt.Errorf("field %s: %w", name, err)
+	}
+	if !http1.ValidFieldValue(b[mark:]) {
+		return b[:start], fmt.Errorf("invalid value of field %s: %q", name, text)
+	}
+	if sameName(name, []byte("content-length")) {
+		if facts.length >= 0 {
+			return b[:start], fmt.Errorf("Content-Length given twice")
+		}
+		facts.length, err = strconv.ParseInt(string(b[mark:]), 10, 63)
+		if err != nil || facts.length < 0 {
+			return b[:start], fmt.Errorf("invalid Content-Length %q", text)
+		}
+		return b[:start], nil // frame writes it
+	}
+	return append(b, "\r\n"...), nil
+}
+
+// appendLatin1 appends UTF-8 text as latin-1, which is what a native string of
+// PEP 3333 stands for.
+func appendLatin1(b, text []byte) ([]byte, error) {
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c < 0x80:
+			b = append(b, c)
+		case (c == 0xc2 || c == 0xc3) && i+1 < len(text):
+			i++
+			b = append(b, c<<6|text[i]&0x3f)
+		default:
+			return b, fmt.Errorf("value %q has characters beyond latin-1", text)
+		}
+	}
+	return b, nil
+}
+
+// appendFinished completes the head of a reply whose whole body is known and
+// appends the body. A body longer than declared is cut; after a shorter one the
+// connection closes, so that the client can tell (state.keep is cleared).
+func appendFinished(b []byte, facts headFacts, body []byte, state *asked) []byte {
+	if facts.bodiless {
+		return frame(b, facts, *state, facts.length)
+	}
+	length := facts.length
+	if length < 0 {
+		length = int64(len(body))
+	}
+	if int64(len(body)) > length {
+		body = body[:length]
+	} else if int64(len(body)) < length {
+		state.keep = false
+	}
+	return append(frame(b, facts, *state, length), body...)
+}
+
+// frame ends a head with Content-Length (if length is not negative),
+// Transfer-Encoding (if it is, a body follows and the client speaks 1.1) and
+// Connection, where they are not the default of the client's version.
+func frame(b []byte, facts headFacts, state asked, length int64) []byte {
+	switch {
+	case length >= 0 && facts.status != 204:
+		b = append(b, "Content-Length: "...)
+		b = strconv.AppendInt(b, length, 10)
+		b = append(b, "\r\n"...)
+	case facts.bodiless:
+	case state.minor >= 1:
+		b = append(b, "Transfer-Encoding: chunked\r\n"...)
+	}
+	switch {
+	case !state.keep:
+		b = append(b, "Connection: close\r\n"...)
+	case state.minor == 0:
+		b = append(b, "Connection: keep-alive\r\n"...)
+	}
+	return append(b, "\r\n"...)
+}
+
+// appendOwnResponse appends a whole response of the gateway itself.
+func appendOwnResponse(b, date []byte, a ownAnswer, state asked) []byte {
+	reason := http1.Phrase(a.status)
+	page := fmt.Appendf(nil, "<!doctype html><title>%d %s</title><h1>%s</h1><p>%s</p>\n", a.status, reason, reason, a.text)
+	b = http1.AppendStatusLine(b, int(state.minor), fmt.Sprintf("%d %s", a.status, reason))
+	b = append(b, serverField...)
+	b = append(b, date...)
+	b = append(b, "Content-Type: text/html\r\n"...)
+	if a.retryAfter {
+		b = append(b, "Retry-After: 1\r\n"...)
+	}
+	b = frame(b, headFacts{status: a.status}, state, int64(len(page)))
+	if state.head {
+		return b
+	}
+	return append(b, page...)
+}
+
+// dateCache renders the Date field once a second.
+type dateCache struct {
+	until int64
+	field []byte
+}
+
+// at returns the whole field for a time on CLOCK_MONOTONIC that is now.
+func (d *dateCache) at(now int64) []byte {
+	if now >= d.until {
+		wall := time.Now()
+		d.until = now + int64(time.Second) - int64(wall.Nanosecond())
+		d.field = append(http1.AppendDate(append(d.field[:0], "Date: "...), wall), "\r\n"...)
+	}
+	return d.field
+}

@@ -1,0 +1,254 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/indrik/indrik/dispatch"
+	"github.com/indrik/indrik/http1"
+)
+
+// respond writes the response of a reply message: a finished body, a part of a
+// file, or the beginning of a stream. It returns the status and how many bytes
+// of body went out. On an error nothing was written yet.
+func (x *exchange) respond(a *answer, answers <-chan answer, state *asked) (status int, size int64, err error) {
+	var rd dispatch.Reader
+	rd.Reset(a.message)
+	_, err = rd.Tuple()
+	if err == nil {
+		_, err = rd.Int() // the id: the loop has looked at it
+	}
+	if err != nil {
+		return 0, 0, fmt.Errorf("%w: %w", errBadReply, err)
+	}
+	var date dateCache
+	out, facts, err := appendReplyHead(nil, &rd, date.at(dispatch.Monotonic()), *state)
+	if err != nil {
+		return 0, 0, err
+	}
+	kind, err := rd.Kind()
+	switch {
+	case err != nil:
+	case kind == dispatch.KindBytes:
+		size, err = x.respondBytes(&rd, out, facts, state)
+	case kind == dispatch.KindTuple && a.file != nil:
+		size, err = x.respondFile(&rd, a.file, out, facts, state)
+	case kind == dispatch.KindNone && a.file != nil:
+		size, err = x.respondStream(&rd, a.file, answers, out, facts, state)
+	default:
+		err = fmt.Errorf("%w: body of kind %v", errBadReply, kind)
+	}
+	return facts.status, size, err
+}
+
+func (x *exchange) respondBytes(rd *dispatch.Reader, out []byte, facts headFacts, state *asked) (int64, error) {
+	body, err := rd.Bytes()
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", errBadReply, err)
+	}
+	x.write(appendFinished(out, facts, body, state))
+	return int64(len(body)), nil
+}
+
+// respondFile sends a part of a file with sendfile(2).
+func (x *exchange) respondFile(rd *dispatch.Reader, file *os.File, out []byte, facts headFacts, state *asked) (int64, error) {
+	n, err := rd.Tuple()
+	if err == nil && n != 2 {
+		err = errors.New("a part of a file is offset and length")
+	}
+	offset, err1 := rd.Int()
+	length, err2 := rd.Int()
+	if err = errors.Join(err, err1, err2); err != nil || offset < 0 || length < 0 {
+		return 0, fmt.Errorf("%w: %w", errBadReply, errors.Join(err, fmt.Errorf("part of a file: %d bytes from %d", length, offset)))
+	}
+	declared := facts.length
+	if declared < 0 {
+		declared = length
+	}
+	if facts.bodiless {
+		declared = facts.length
+	}
+	if declared > length && !facts.bodiless {
+		state.keep = false
+	}
+	if !x.write(frame(out, facts, *state, declared)) || facts.bodiless {
+		return 0, nil
+	}
+	sent := x.sendFile(file, offset, min(length, declared))
+	if sent < min(length, declared) {
+		state.keep, x.broken = false, true // the file is shorter than was said, or the client left
+	}
+	return sent, nil
+}
+
+// sendFile copies length bytes of file from offset to the client without
+// bringing them into this process.
+func (x *exchange) sendFile(file *os.File, offset, length int64) (sent int64) {
+	raw, err := x.sock.SyscallConn()
+	if err != nil {
+		return 0
+	}
+	from := int(file.Fd())
+	for sent < length {
+		_ = x.sock.SetWriteDeadline(time.Now().Add(x.patience)) // sockets have deadlines
+		var n int
+		var errno error
+		err := raw.Write(func(to uintptr) bool {
+			n, errno = syscall.Sendfile(int(to), from, &offset, int(min(length-sent, 1<<20)))
+			return errno != unix.EAGAIN && errno != unix.EINTR
+		})
+		if err != nil || errno != nil || n == 0 {
+			return sent
+		}
+		sent += int64(n)
+	}
+	return sent
+}
+
+// respondStream writes a streamed body as it comes. The worker's end of the
+// stream fills up when the client is slow: that is the back-pressure. When the
+// client leaves, our end is closed and the worker's next write fails.
+func (x *exchange) respondStream(rd *dispatch.Reader, stream *os.File, answers <-chan answer, out []byte, facts headFacts, state *asked) (int64, error) {
+	err := rd.None()
+	var first []byte
+	if err == nil {
+		first, err = rd.Bytes()
+	}
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", errBadReply, err)
+	}
+	chunked := facts.length < 0 && state.minor >= 1 && !facts.bodiless
+	if facts.length < 0 && !chunked && !facts.bodiless {
+		state.keep = false // the end of the connection is the end of the body
+	}
+	out = frame(out, facts, *state, facts.length)
+	if facts.bodiless {
+		x.write(out)
+		return 0, nil
+	}
+	w := bodyWriter{x: x, chunked: chunked, left: facts.length}
+	w.write(out, first)
+	ended := make(chan answer, 1)
+	go awaitEnd(answers, stream, ended)
+	w.copy(stream)
+	_ = stream.Close() // again by the caller, harmlessly: a worker in mid-write must learn it now
+	end := <-ended
+	switch complete := end.failed == nil && endedWell(end.message); {
+	case x.broken:
+	case complete && chunked:
+		x.write(http1.AppendLastChunk(nil))
+	case complete && facts.length >= 0 && w.left == 0:
+	case complete && facts.length < 0:
+	default: // cut short: the client must be able to tell
+		state.keep, x.reset = false, true
+	}
+	return w.size, nil
+}
+
+// awaitEnd waits for the message that ends a stream. If there is none because
+// the worker was killed, what else holds its end of the stream (a process it
+// left behind) must not hold us.
+func awaitEnd(answers <-chan answer, stream *os.File, ended chan<- answer) {
+	end := <-answers
+	if end.failed != nil {
+		_ = stream.SetReadDeadline(time.Now()) // it may be closed by now
+	}
+	ended <- end
+}
+
+// endedWell reads the message (id, None, complete, text).
+func endedWell(message []byte) bool {
+	var rd dispatch.Reader
+	rd.Reset(message)
+	if n, err := rd.Tuple(); err != nil || n != 4 {
+		return false
+	}
+	_, err1 := rd.Int()
+	err2 := rd.None()
+	complete, err3 := rd.Bool()
+	return err1 == nil && err2 == nil && err3 == nil && complete
+}
+
+// bodyWriter writes the body of a streamed response.
+type bodyWriter struct {
+	x       *exchange
+	chunked bool
+	left    int64 // of the declared length; negative if none was declared
+	size    int64
+	over    bool // more came than was declared
+}
+
+// copy writes all that comes from the stream. It returns at its end, when the
+// client left, or when more came than was declared.
+func (w *bodyWriter) copy(stream *os.File) {
+	const room = 16 // for a chunk's size before the data
+	buffer := make([]byte, room+copyBuffer)
+	for !w.x.broken && !w.over {
+		n, err := stream.Read(buffer[room:])
+		if n > 0 {
+			w.write(buffer[:0:room], buffer[room:room+n])
+		}
+		if err != nil {
+			if !errors.Is(err, io.EOF) && !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, syscall.ECONNRESET) {
+				w.x.gateway.log.Error("stream could not be read", "error", err)
+			}
+			return
+		}
+	}
+}
+
+// write sends head and data in one call; head may be empty, with room to use.
+func (w *bodyWriter) write(head, data []byte) {
+	if w.left >= 0 && int64(len(data)) > w.left {
+		data, w.over = data[:w.left], true
+	}
+	if w.left >= 0 {
+		w.left -= int64(len(data))
+	}
+	w.size += int64(len(data))
+	switch {
+	case len(data) == 0:
+		w.x.write(head)
+	case w.chunked:
+		head = http1.AppendChunkSize(head, int64(len(data)))
+		w.x.writev(head, data, crlf)
+	default:
+		w.x.writev(head, data, nil)
+	}
+}
+
+var crlf = []byte("\r\n")
+
+// writev sends the pieces with one call where the socket takes them at once.
+func (x *exchange) writev(pieces ...[]byte) bool {
+	raw, err := x.sock.SyscallConn()
+	if err != nil || x.broken {
+		x.broken = true
+		return false
+	}
+	_ = x.sock.SetWriteDeadline(time.Now().Add(x.patience)) // sockets have deadlines
+	var n int
+	var errno error
+	err = raw.Write(func(fd uintptr) bool {
+		n, errno = unix.Writev(int(fd), pieces)
+		return errno != unix.EAGAIN && errno != unix.EINTR
+	})
+	if err != nil || errno != nil {
+		x.broken = true
+		return false
+	}
+	for _, p := range pieces {
+		skip := min(n, len(p))
+		n -= skip
+		if skip < len(p) && !x.write(p[skip:]) {
+			return false
+		}
+	}
+	return true
+}

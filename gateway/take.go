@@ -1,0 +1,141 @@
+package gateway
+
+import (
+	"errors"
+
+	"github.com/indrik/indrik/dispatch"
+	"github.com/indrik/indrik/http1"
+)
+
+// take parses one request from the start of data and dispatches it, refuses it
+// or lends its connection to a goroutine. It returns how many bytes it used: 0
+// when the request is not complete yet.
+func (l *loop) take(c *conn, data []byte) (used int) {
+	h, complete, err := l.parse(c, data)
+	if err != nil {
+		l.refuse(c, err)
+		return len(data)
+	}
+	if !complete {
+		return 0
+	}
+	body := int(max(h.ContentLength, 0))
+	switch {
+	case h.Chunked, h.ContentLength > inlineBody, h.Expect100 && len(data) < h.Size+body:
+		l.lend(c, data, (*exchange).serveRequest)
+		return len(data)
+	case len(data) < h.Size+body:
+		c.need = h.Size + body
+		return 0
+	}
+	l.dispatch(c, h, data[h.Size:h.Size+body])
+	return h.Size + body
+}
+
+// parse reads a head. A head that comes in pieces keeps its parser with the
+// connection, so that its bytes are not looked at again for each piece.
+func (l *loop) parse(c *conn, data []byte) (h *http1.Head, complete bool, err error) {
+	h = &l.head
+	if c.partial != nil {
+		h = c.partial
+	}
+	complete, err = h.Parse(data, &l.rules)
+	if complete || err != nil {
+		c.partial = nil
+		if err == nil {
+			err = unservable(h)
+		}
+		return h, complete, err
+	}
+	if c.partial == nil {
+		c.partial = new(http1.Head)
+		*c.partial, l.head = l.head, http1.Head{}
+	}
+	return h, false, nil
+}
+
+// unservable refuses what is lawful HTTP but nothing a WSGI application can
+// be asked.
+func unservable(h *http1.Head) error {
+	if h.Form == http1.AuthorityForm {
+		return errConnect
+	}
+	return nil
+}
+
+// dispatch queues the request of a head and its whole body.
+func (l *loop) dispatch(c *conn, h *http1.Head, body []byte) {
+	r := l.requests.add()
+	if r == nil {
+		l.refuse(c, errQueueFull)
+		return
+	}
+	r.conn, c.request = c, r
+	r.asked = l.ask(h)
+	r.msg = dispatch.AppendTuple(r.msg[:0], 3)
+	r.msg = dispatch.AppendInt(r.msg, int64(r.id))
+	if l.access != nil {
+		r.line.ask(c, h)
+	}
+	var err error
+	if r.msg, err = l.environ.append(r.msg, c, h, int64(len(body))); err == nil {
+		r.msg = dispatch.AppendBytes(r.msg, body)
+		err = l.enqueue(r)
+	}
+	if err != nil {
+		c.request = nil
+		l.requests.drop(r)
+		l.refuse(c, err)
+		return
+	}
+	l.enter(c, waiting)
+}
+
+// ask notes what the response to a head depends on.
+func (l *loop) ask(h *http1.Head) asked {
+	return asked{
+		head:  string(h.Method) == "HEAD",
+		minor: uint8(h.Minor),
+		keep:  h.KeepAlive && l.limits.keepAlive > 0,
+	}
+}
+
+// refuse answers a request that never reaches a worker, and closes: either its
+// framing is in doubt, or there is no room for it.
+func (l *loop) refuse(c *conn, why error) {
+	a := answerTo(why)
+	if a.status == 400 || l.log.IsDebug() {
+		l.log.Debug("request refused", "client", c.address, "status", a.status, "error", why)
+	}
+	c.last, c.request = true, nil
+	out := appendOwnResponse(l.out[:0], l.date.at(l.now), a, asked{minor: 1})
+	l.logRefused(c, a.status)
+	if c.phase == reading {
+		l.enter(c, waiting) // it has a request that is being answered
+	}
+	l.write(c, out)
+}
+
+// fail ends a request that a worker did not answer.
+func (l *loop) fail(r *request, why error) {
+	if r.lane != nil {
+		r.lane.dispatched--
+	}
+	c, answers, state := r.conn, r.answers, r.asked
+	r.line.finish(l, answerTo(why).status, 0)
+	l.requests.drop(r)
+	switch {
+	case answers != nil:
+		answers <- answer{failed: why}
+	case c != nil:
+		state.keep = state.keep && !l.draining
+		c.last = !state.keep
+		l.write(c, appendOwnResponse(l.out[:0], l.date.at(l.now), answerTo(why), state))
+	}
+}
+
+// isParseError reports whether err came from the bytes of a request.
+func isParseError(err error) bool {
+	var e *http1.Error
+	return errors.As(err, &e)
+}

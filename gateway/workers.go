@@ -1,0 +1,114 @@
+package gateway
+
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/indrik/indrik/dispatch"
+)
+
+// useLane makes ln the lane that takes requests from now on. Requests that wait
+// here go there too; those on an older lane are answered from it.
+func (l *loop) useLane(ln *lane) {
+	if l.lane != nil {
+		l.unwatch(l.lane.fd)
+	}
+	l.lane = ln
+	l.lanes = append(l.lanes, ln)
+	if err := l.watch(ln.fd, unix.EPOLLOUT|unix.EPOLLET, source{kind: aLane}); err != nil {
+		l.log.Error("lane could not be watched", "error", err)
+	}
+	l.setQuota()
+}
+
+// join takes replies from a worker from now on.
+func (l *loop) join(w *worker) {
+	l.workers[w.pid] = w
+	if err := l.watch(w.fd, unix.EPOLLIN|unix.EPOLLET, source{kind: aReplySocket, worker: w}); err != nil {
+		l.log.Error("reply socket could not be watched", "pid", w.pid, "error", err)
+	}
+	l.setQuota()
+}
+
+// leave ends what a reaped worker held. Replies that it sent before it ended are
+// taken first.
+func (l *loop) leave(pid int, why error, held []uint64) {
+	if w := l.workers[pid]; w != nil {
+		l.replies(w)
+		if l.sources[w.fd].worker == w {
+			l.unwatch(w.fd)
+		}
+		_ = unix.Close(w.fd) // the master has the other copy
+		delete(l.workers, pid)
+		l.setQuota()
+	}
+	for _, id := range held {
+		if r := l.requests.find(id); r != nil && r.phase != queued {
+			l.fail(r, why)
+		}
+	}
+	l.searched, l.searchUntil = l.now, l.now+searchTime
+}
+
+// searchLost looks for requests that no one holds any more. A worker that is
+// killed between taking a request from the lane and writing its id to the
+// scoreboard leaves no trace of it, so after a death this asks of each
+// dispatched request: is it still in the lane, or in the row of a seat? A living
+// worker may be in that same gap, so a request counts as lost when it
+// was missed twice in a row.
+func (l *loop) searchLost() {
+	held := l.heldIDs()
+	taken, empty := l.takenUpTo()
+	for _, r := range l.requests.all {
+		if r.phase != dispatched {
+			continue
+		}
+		gone := !held[r.id] && (empty || before(r.id&seqMask, taken)) && r.lane == l.lane
+		if gone && r.suspect {
+			l.log.Warn("request was lost with its worker", "request", r.id)
+			l.fail(r, errWorkerDied)
+			continue
+		}
+		r.suspect = gone
+	}
+}
+
+// heldIDs returns the ids in the rows of all seats.
+func (l *loop) heldIDs() map[uint64]bool {
+	held := map[uint64]bool{}
+	for slot := range l.board.Slots() {
+		for seat := range l.board.Seats() {
+			if id, _ := l.board.Seat(slot, seat).Request(); id != 0 {
+				held[id] = true
+			}
+		}
+	}
+	return held
+}
+
+// takenUpTo tells which of this loop's requests have been taken from the lane:
+// all (empty), or those whose sequence number is before the returned one. The
+// lane is first in, first out, so the first message in it is a mark; if that is
+// another loop's, nothing is known this time.
+func (l *loop) takenUpTo() (seq uint64, empty bool) {
+	if l.lane == nil {
+		return 0, true
+	}
+	var start [64]byte
+	n, _, err := unix.Recvfrom(l.lane.peek, start[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+	if err == unix.EAGAIN {
+		return 0, true
+	}
+	if err != nil || n == 0 {
+		return 0, false
+	}
+	var rd dispatch.Reader
+	rd.Reset(start[:n])
+	if _, err := rd.Tuple(); err != nil {
+		return 0, false
+	}
+	id, err := rd.Int()
+	if err != nil || uint64(id)>>epochShift != l.requests.prefix>>epochShift {
+		return 0, false
+	}
+	return uint64(id) & seqMask, false
+}
