@@ -1,0 +1,163 @@
+package master
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/indrik/indrik/dispatch"
+	"github.com/indrik/indrik/pool"
+)
+
+// sendLimit bounds how long the loop waits for room in a child's channel. A
+// channel holds some two hundred orders, so a child that left it full for this
+// long has stopped, and is treated as dead.
+const sendLimit = 2 * time.Second
+
+// lastWords is how long the end of a process is held back for what it said
+// before it, which normally is there already.
+const lastWords = 500 * time.Millisecond
+
+// child is a process that the master started, with a channel to it: the
+// gateway or a mold. It is owned by the master's loop; its two goroutines only
+// post facts.
+type child struct {
+	name    string
+	pid     int
+	process *pool.Process
+	channel *dispatch.Channel
+	started time.Time
+	closed  bool // the channel
+}
+
+// program says what to start. Descriptor 3 of the new process is its end of
+// the channel, extra follow from 4 on.
+type program struct {
+	name string // for logs
+	path string
+	argv []string
+	env  []string
+	// stdout and stderr are lent for the call.
+	stdout, stderr *os.File
+	extra          []int
+}
+
+// startChild starts p and the goroutines that post what it says and that it
+// ended.
+//
+// It uses neither os/exec nor os.StartProcess: both go through (*os.File).Fd,
+// which makes a shared open file blocking, and both would reap by themselves.
+// PDEATHSIG is not set, because it fires when the thread that started the child
+// ends; the sign of the master's death is the end of file on the channel.
+func startChild(p program, post func(fact)) (*child, error) {
+	ours, theirs, err := dispatch.SocketPair()
+	if err != nil {
+		return nil, fmt.Errorf("make the channel to the %s: %w", p.name, err)
+	}
+	defer syscall.Close(theirs) // the child has its own copy, or there is no child
+	null, err := syscall.Open("/dev/null", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		_ = syscall.Close(ours)
+		return nil, fmt.Errorf("open /dev/null: %w", err)
+	}
+	defer syscall.Close(null)
+	channel, err := dispatch.NewChannel(ours, p.name)
+	if err != nil {
+		return nil, fmt.Errorf("watch the channel to the %s: %w", p.name, err)
+	}
+	channel.SetSendTimeout(sendLimit)
+	files := []uintptr{uintptr(null), rawFD(p.stdout), rawFD(p.stderr), uintptr(theirs)}
+	for _, fd := range p.extra {
+		files = append(files, uintptr(fd))
+	}
+	pid, _, err := syscall.StartProcess(p.path, p.argv, &syscall.ProcAttr{Env: p.env, Files: files})
+	if err != nil {
+		_ = channel.Close()
+		return nil, fmt.Errorf("start the %s (%s): %w", p.name, p.path, err)
+	}
+	process, err := pool.Watch(pid)
+	if err != nil {
+		_ = syscall.Kill(pid, syscall.SIGKILL) // ours and not reaped, so the number is still its
+		_ = channel.Close()
+		return nil, fmt.Errorf("watch the %s: %w", p.name, err)
+	}
+	c := &child{name: p.name, pid: pid, process: process, channel: channel, started: time.Now()}
+	silent := make(chan struct{})
+	go c.listen(post, silent)
+	go c.await(post, silent)
+	return c, nil
+}
+
+// rawFD reads the descriptor's number without the side effect of Fd, which
+// would make the open file blocking for everybody who shares it.
+func rawFD(f *os.File) uintptr {
+	const none = ^uintptr(0) // the descriptor stays closed in the child
+	if f == nil {
+		return none
+	}
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return none
+	}
+	number := none
+	_ = conn.Control(func(fd uintptr) { number = fd }) // closed: as if there were none
+	return number
+}
+
+// await posts the end of the child, after what it said before it: its last words
+// tell why. A process that inherited the channel could keep it open, so that is
+// not waited for without limit.
+func (c *child) await(post func(fact), silent <-chan struct{}) {
+	exit := <-c.process.Ended()
+	select {
+	case <-silent:
+	case <-time.After(lastWords):
+	}
+	post(childEnded{c, exit})
+}
+
+// listen posts what the child says until its end hangs up or ours is closed.
+func (c *child) listen(post func(fact), silent chan<- struct{}) {
+	defer close(silent)
+	for {
+		msg, fds, err := c.channel.Receive()
+		closeAll(fds) // no fact comes with a descriptor
+		if err != nil {
+			post(childHungUp{c, err})
+			return
+		}
+		post(childSaid{c, msg})
+	}
+}
+
+// order sends one order. An error means that the child is dead or stuck; it was
+// killed then, and its end will be a fact.
+func (c *child) order(msg dispatch.Tuple, fds ...int) error {
+	if c.closed {
+		return fmt.Errorf("order the %s: %w", c.name, os.ErrClosed)
+	}
+	err := c.channel.Send(msg, fds...)
+	if err != nil {
+		c.kill()
+		return fmt.Errorf("order the %s: %w", c.name, err)
+	}
+	return nil
+}
+
+// hangUp closes the channel, which is the order to leave.
+func (c *child) hangUp() {
+	if !c.closed {
+		c.closed = true
+		_ = c.channel.Close() // nothing buffered is lost: SEQPACKET keeps what was sent
+	}
+}
+
+// kill sends SIGKILL. That it ended before is lawful.
+func (c *child) kill() {
+	if err := c.process.Signal(syscall.SIGKILL); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		// A child of ours cannot refuse SIGKILL; a pidfd that can is no pidfd.
+		panic(fmt.Sprintf("kill the %s: %v", c.name, err))
+	}
+}

@@ -1,0 +1,196 @@
+package master
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/indrik/indrik/dispatch"
+	"github.com/indrik/indrik/pool"
+)
+
+const (
+	// seats is how many requests a sync worker takes at a time.
+	seats = 1
+	// forksAtOnce bounds the spawn orders in the mold's hands: each carries a
+	// socket for every loop, and the kernel limits descriptors in flight to
+	// RLIMIT_NOFILE. A fork takes milliseconds, so more would gain nothing.
+	forksAtOnce = 8
+)
+
+// generation is one mold with its workers and their lane, made from one reading
+// of configuration and code. It is owned by the master's loop; only the
+// functions it gives to its pool run elsewhere, and those only post facts and read
+// the scoreboard.
+type generation struct {
+	number int
+	lane   lane
+	board  *dispatch.Scoreboard
+	pool   *pool.Pool
+	mold   mold
+
+	workers map[pool.SlotID]*worker
+	queue   []*worker // not ordered yet, in the order in which they were wanted
+
+	retire context.CancelCauseFunc // ends the pool
+	ended  bool                    // the pool has
+}
+
+// newGeneration makes the lane and the pool. Nothing runs before start.
+func newGeneration(number int, board *dispatch.Scoreboard, cfg pool.Config, post func(fact)) (*generation, error) {
+	l, err := newLane()
+	if err != nil {
+		return nil, err
+	}
+	g := &generation{number: number, lane: l, board: board, workers: map[pool.SlotID]*worker{}}
+	cfg.Spawn = func(slot pool.SlotID) { post(spawnWanted{g, slot}) }
+	cfg.Changed = func(c pool.Change) { post(slotMoved{g, c}) }
+	cfg.Activity = g.activity
+	g.pool, err = pool.New(cfg)
+	if err != nil {
+		l.close()
+		return nil, fmt.Errorf("make the pool: %w", err)
+	}
+	return g, nil
+}
+
+// start lets the pool run. It is a context of its own and no child of the
+// service's: the workers leave when the gateway is drained, not when the
+// service is asked to stop.
+func (g *generation) start(post func(fact)) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	g.retire = cancel
+	go func() { post(poolEnded{g, g.pool.Run(ctx)}) }()
+}
+
+// activity tells the pool what the worker of a slot wrote about itself. It runs
+// on the pool's goroutine.
+func (g *generation) activity(slot pool.SlotID) pool.Activity {
+	row := g.board.Seat(int(slot), 0)
+	id, start := row.Request()
+	return pool.Activity{
+		Beat:  time.Duration(row.Beat()),
+		Busy:  id != 0,
+		Since: time.Duration(start),
+	}
+}
+
+// want notes that the pool wants a process in slot. A repeated wish for one
+// that is on its way changes nothing.
+func (g *generation) want(slot pool.SlotID) {
+	if w, there := g.workers[slot]; there && w.death == nil {
+		return
+	}
+	w := &worker{gen: g, slot: slot}
+	g.workers[slot] = w
+	g.queue = append(g.queue, w)
+}
+
+// spawn hands the mold as many of the waiting orders as it may have at once.
+func (g *generation) spawn(now time.Time, loops int, post func(fact)) {
+	for len(g.queue) > 0 && g.mold.able() && g.pending() < forksAtOnce {
+		w := g.queue[0]
+		g.queue = g.queue[1:]
+		if err := g.order(w, now, loops, post); err != nil {
+			delete(g.workers, w.slot)
+			g.pool.SpawnFailed(w.slot, err)
+		}
+	}
+}
+
+// order tells the mold to fork w.
+func (g *generation) order(w *worker, now time.Time, loops int, post func(fact)) error {
+	theirs, err := w.equip(loops)
+	if err != nil {
+		return err
+	}
+	defer closeAll(theirs) // the message carries its own references
+	g.board.Seat(int(w.slot), 0).Clear()
+	if err := g.mold.child.order(dispatch.Tuple{"spawn", int64(w.slot)}, theirs...); err != nil {
+		w.release()
+		return err
+	}
+	w.ordered = now
+	go w.listen(w.report, post)
+	return nil
+}
+
+// forked notes that the worker exists, and passes on what it said before the
+// mold did.
+func (g *generation) forked(w *worker, pid int) {
+	w.pid = pid
+	g.pool.Spawned(w.slot, pid)
+	if w.failure != nil {
+		g.pool.Failed(w.slot, w.failure.cause())
+	}
+	if w.ready {
+		g.pool.Ready(w.slot, pid)
+	}
+}
+
+// adopt looks for a worker whose mold died before it could tell its number: it
+// wrote the number to the scoreboard when it was forked. If it never existed,
+// its report socket is at the end.
+func (g *generation) adopt(w *worker) {
+	if !w.orphaned || w.pid != 0 {
+		return
+	}
+	row := g.board.Seat(int(w.slot), 0)
+	if pid := row.PID(); pid != 0 && row.Generation() == uint64(g.number) {
+		g.forked(w, pid)
+		return
+	}
+	if w.silent {
+		g.forget(w)
+		g.pool.SpawnFailed(w.slot, fmt.Errorf("fork a worker for slot %d: the mold died", w.slot))
+	}
+}
+
+// orphan marks the workers whose order died with the mold.
+func (g *generation) orphan() {
+	for _, w := range g.workers {
+		if w.pending() {
+			w.orphaned = true
+			g.adopt(w)
+		}
+	}
+}
+
+// forget drops a worker that is no more, unless its slot has another by now.
+func (g *generation) forget(w *worker) {
+	w.release()
+	if g.workers[w.slot] == w {
+		delete(g.workers, w.slot)
+	}
+}
+
+// held returns the ids of the requests that the slot's worker had in hand.
+func (g *generation) held(slot pool.SlotID) (ids []uint64) {
+	for seat := range seats {
+		if id, _ := g.board.Seat(int(slot), seat).Request(); id != 0 {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// pending counts the orders in the mold's hands.
+func (g *generation) pending() (n int) {
+	for _, w := range g.workers {
+		if w.pending() && !w.orphaned {
+			n++
+		}
+	}
+	return n
+}
+
+// oldestOrder returns when the oldest unanswered spawn order was sent; zero if
+// there is none.
+func (g *generation) oldestOrder() (oldest time.Time) {
+	for _, w := range g.workers {
+		if w.pending() && !w.orphaned && (oldest.IsZero() || w.ordered.Before(oldest)) {
+			oldest = w.ordered
+		}
+	}
+	return oldest
+}

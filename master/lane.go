@@ -1,0 +1,90 @@
+package master
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/indrik/indrik/dispatch"
+)
+
+const (
+	// laneBeat makes an idle worker's recvmsg return, so that it can beat.
+	laneBeat = time.Second
+	// laneBuffer is the memory wanted for requests on their way. The kernel
+	// grants less (net.core.wmem_max) to those who may not force it.
+	laneBuffer = 4 << 20
+)
+
+// lane is the socket pair through which the workers of a generation take
+// requests. The master keeps both ends, so that gateway and workers can die
+// without the other side noticing.
+type lane struct {
+	gateway int // requests are written here
+	workers int // and read here
+}
+
+func newLane() (lane, error) {
+	gateway, workers, err := dispatch.SocketPair()
+	if err != nil {
+		return lane{}, fmt.Errorf("make the lane: %w", err)
+	}
+	l := lane{gateway, workers}
+	beat := unix.NsecToTimeval(int64(laneBeat))
+	if err := unix.SetsockoptTimeval(workers, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &beat); err != nil {
+		l.close()
+		return lane{}, fmt.Errorf("set the lane's beat: %w", err)
+	}
+	if unix.SetsockoptInt(gateway, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, laneBuffer) != nil {
+		// Not privileged: what the kernel grants to everybody must do.
+		_ = unix.SetsockoptInt(gateway, unix.SOL_SOCKET, unix.SO_SNDBUF, laneBuffer)
+	}
+	return l, nil
+}
+
+func (l lane) close() { closeAll([]int{l.gateway, l.workers}) }
+
+// clear throws away every request that waits in the lane and returns how many
+// there were. It is called when a gateway has died: its clients went with it,
+// and the workers would answer to nobody.
+func (l lane) clear() (stale int) {
+	var head [1]byte // the rest of a datagram goes with its first byte
+	control := make([]byte, unix.CmsgSpace(dispatch.MaxFDs*4))
+	for {
+		n, oobn, _, _, err := unix.Recvmsg(l.workers, head[:], control, unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil || n == 0 { // EAGAIN: empty
+			return stale
+		}
+		closeAll(passed(control[:oobn]))
+		stale++
+	}
+}
+
+// passed returns the descriptors in a control message.
+func passed(control []byte) (fds []int) {
+	messages, err := unix.ParseSocketControlMessage(control)
+	if err != nil {
+		return nil
+	}
+	for i := range messages {
+		got, err := unix.ParseUnixRights(&messages[i])
+		if err == nil {
+			fds = append(fds, got...)
+		}
+	}
+	return fds
+}
+
+// closeAll closes descriptors that nothing is written to any more, so that no
+// close has anything to report.
+func closeAll(fds []int) {
+	for _, fd := range fds {
+		_ = syscall.Close(fd)
+	}
+}

@@ -1,0 +1,224 @@
+package master
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/indrik/indrik/activation"
+	"github.com/indrik/indrik/dispatch"
+	"github.com/indrik/indrik/pool"
+	"github.com/indrik/indrik/python"
+)
+
+const (
+	// moldBoot bounds the start of an interpreter and the import of our own
+	// modules; the application is imported by the workers, under Limits.Boot.
+	moldBoot = 30 * time.Second
+	// forkLimit is how long the mold may take to answer a spawn order. It
+	// only forks, so one that takes this long is stuck.
+	forkLimit = 10 * time.Second
+)
+
+// mold is the master's side of the mold of a generation. The zero value is a
+// mold that does not run.
+type mold struct {
+	child      *child
+	configured bool
+	reason     string // what it said when it failed
+	budget     budget
+	retryAt    time.Time // when to start the next; zero if one runs
+}
+
+// able reports that the mold takes spawn orders.
+func (m *mold) able() bool { return m.child != nil && m.configured && !m.child.closed }
+
+// startMold starts the interpreter with our Python code in a memfd, so that
+// nothing needs to be installed beside the binary, and configures it.
+func (m *master) startMold(g *generation) error {
+	code, err := pythonCode()
+	if err != nil {
+		return err
+	}
+	defer closeAll([]int{code})
+	s := m.cfg.Settings
+	c, err := startChild(program{
+		name:   "mold",
+		path:   s.Python(),
+		argv:   []string{s.Python(), "/proc/self/fd/4", "--channel", "3"},
+		env:    applicationEnv(m.cfg.Env, s.RawEnv()),
+		stdout: m.cfg.Stdout, stderr: m.cfg.Stderr,
+		extra: []int{code},
+	}, m.facts.post)
+	if err != nil {
+		return fmt.Errorf("%w; choose an interpreter with --python", err)
+	}
+	g.mold.child, g.mold.configured, g.mold.reason, g.mold.retryAt = c, false, "", time.Time{}
+	m.log.Debug("mold started", "gen", g.number, "pid", c.pid, "python", s.Python())
+	paths := dispatch.List{}
+	for _, dir := range s.PythonPath() {
+		paths = append(paths, dir)
+	}
+	return c.order(dispatch.Tuple{"configure", dispatch.Dict{
+		"app":          m.cfg.App,
+		"generation":   int64(g.number),
+		"name":         s.ProcName(),
+		"pythonpath":   paths,
+		"worker_class": s.WorkerClass(),
+		"loops":        int64(m.loops),
+		"version":      m.cfg.Version,
+	}}, m.board.FD(), g.lane.workers)
+}
+
+// pythonCode returns a memfd that holds our Python side as a zip archive, at
+// position 0.
+func pythonCode() (int, error) {
+	archive, err := python.Zip()
+	if err != nil {
+		return -1, fmt.Errorf("pack the Python side: %w", err)
+	}
+	fd, err := unix.MemfdCreate("indrik-python", unix.MFD_CLOEXEC)
+	if err != nil {
+		return -1, fmt.Errorf("make a memfd for the Python side: %w", err)
+	}
+	for at := 0; at < len(archive); {
+		n, err := unix.Pwrite(fd, archive[at:], int64(at))
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			closeAll([]int{fd})
+			return -1, fmt.Errorf("write the Python side to a memfd: %w", err)
+		}
+		at += max(n, 0)
+	}
+	return fd, nil
+}
+
+// applicationEnv returns the environment of the mold and so of the workers:
+// without what systemd said to the master alone, and with the variables of
+// --env, of which a later one replaces an earlier one and any inherited.
+func applicationEnv(inherited, set []string) []string {
+	env := activation.Unset(inherited)
+	place := make(map[string]int, len(env))
+	for i, entry := range env {
+		name, _, _ := strings.Cut(entry, "=")
+		place[name] = i
+	}
+	for _, entry := range set {
+		name, _, _ := strings.Cut(entry, "=")
+		if i, there := place[name]; there {
+			env[i] = entry
+			continue
+		}
+		place[name] = len(env)
+		env = append(env, entry)
+	}
+	return env
+}
+
+// moldSaid hears the mold.
+func (m *master) moldSaid(g *generation, msg dispatch.Tuple) {
+	switch word(msg) {
+	case "configured":
+		g.mold.configured = true
+		m.log.Debug("mold ready", "gen", g.number, "pid", g.mold.child.pid, "python", text(msg, 1))
+	case "failed":
+		g.mold.reason = lastLine(text(msg, 1))
+		if m.stage != booting { // at boot it becomes the error of Run
+			m.log.Error("mold failed", "gen", g.number, "reason", g.mold.reason)
+		}
+	case "forked":
+		m.forked(g, pool.SlotID(number(msg, 1)), number(msg, 2))
+	case "not forked":
+		w, there := g.workers[pool.SlotID(number(msg, 1))]
+		if !there || !w.pending() {
+			return
+		}
+		g.forget(w)
+		g.pool.SpawnFailed(w.slot, fmt.Errorf("fork a worker: %s (%w)", text(msg, 3), unix.Errno(number(msg, 2))))
+	default:
+		m.log.Error("mold not understood", "message", word(msg))
+		g.mold.child.kill()
+	}
+}
+
+// forked hears that the mold forked a worker. One that nobody waits for any more
+// is killed: it would take requests from the lane and answer to nobody.
+func (m *master) forked(g *generation, slot pool.SlotID, pid int) {
+	if pid <= 1 {
+		return // kill(2) would mean more than one process
+	}
+	w, there := g.workers[slot]
+	if there && w.pending() && !g.ended {
+		g.forked(w, pid)
+		return
+	}
+	if there && w.pid == pid {
+		return // adopted from the scoreboard already
+	}
+	m.log.Warn("surplus worker killed", "gen", g.number, "slot", int(slot), "pid", pid)
+	_ = unix.Kill(pid, unix.SIGKILL) // our child and not reaped, so the number is its own
+}
+
+// moldEnded replaces the mold. The workers it forked are the master's children
+// and notice nothing.
+func (m *master) moldEnded(g *generation, exit pool.Exit) {
+	g.mold.child.hangUp()
+	pid := g.mold.child.pid
+	g.mold.child = nil
+	if m.stage == stopping {
+		g.orphan()
+		return
+	}
+	reason := g.mold.reason
+	if reason == "" {
+		reason = ending(exit)
+	}
+	if m.stage == booting && !g.mold.configured {
+		m.fail(&bootFailure{kind: ErrBoot, what: "start Python for " + m.cfg.App, reason: reason})
+		return
+	}
+	wait := g.mold.budget.died(time.Now())
+	m.log.Warn("mold ended", "gen", g.number, "pid", pid, "reason", reason, "pause", wait)
+	g.orphan()
+	g.mold.retryAt = time.Now().Add(wait)
+	m.restart(time.Now())
+}
+
+// judgeMold kills a mold that takes too long: to start, or to fork.
+func (m *master) judgeMold(g *generation, now time.Time) {
+	c := g.mold.child
+	if c == nil {
+		return
+	}
+	since, limit := c.started, moldBoot
+	if g.mold.configured {
+		since, limit = g.oldestOrder(), forkLimit
+	}
+	if since.IsZero() || now.Sub(later(since, m.awake)) <= limit {
+		return
+	}
+	g.mold.reason = fmt.Sprintf("it did not answer within %v", limit)
+	m.log.Error("mold stuck", "gen", g.number, "pid", c.pid, "limit", limit)
+	c.kill()
+}
+
+// ending says how a process ended.
+func ending(x pool.Exit) string {
+	switch {
+	case x.Signal != 0:
+		return "it was killed by " + unix.SignalName(x.Signal)
+	case x.Status < 0:
+		return "it ended, nobody knows how"
+	default:
+		return fmt.Sprintf("it ended with status %d", x.Status)
+	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,58 @@
+package master
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// signalled obeys a signal.
+//
+//	TERM, INT    stop: finish the requests in hand; the second time, at once
+//	QUIT         stop at once
+//	TTIN, TTOU   one worker more, one less
+//
+// INT stops gently, as a person at a terminal expects of Ctrl-C; Gunicorn
+// stops at once.
+func (m *master) signalled(sig os.Signal) {
+	number, ok := sig.(unix.Signal)
+	if !ok { // the channel was closed: no signal will come any more
+		m.cfg.Signals = nil
+		return
+	}
+	name := unix.SignalName(number)
+	switch number {
+	case unix.SIGTERM, unix.SIGINT:
+		if m.stage == stopping {
+			m.log.Warn("stopping at once", "signal", name)
+			m.quick()
+			return
+		}
+		m.stop(name)
+	case unix.SIGQUIT:
+		m.stop(name)
+		m.quick()
+	case unix.SIGTTIN:
+		m.resize(m.wanted+1, name)
+	case unix.SIGTTOU:
+		m.resize(m.wanted-1, name)
+	default:
+		m.log.Warn("signal not supported in this version", "signal", name)
+	}
+}
+
+// resize changes the number of workers, within 1 and what the scoreboard has
+// room for.
+func (m *master) resize(n int, signal string) {
+	if m.stage == stopping {
+		return
+	}
+	n = min(max(n, 1), m.board.Slots())
+	if n == m.wanted {
+		m.log.Warn("number of workers is at its bound", "signal", signal, "limit", n)
+		return
+	}
+	m.log.Info("number of workers changed", "signal", signal, "from", m.wanted, "to", n)
+	m.wanted = n
+	m.gen.pool.Resize(n)
+}

@@ -1,0 +1,57 @@
+package master
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/indrik/indrik/activation"
+	"github.com/indrik/indrik/settings"
+)
+
+// openSockets takes over the sockets that systemd passed and binds those of
+// --bind beside them. The default address is bound only if there is neither.
+// It fails as a whole: a service on half of its addresses is worse than one that
+// says why it does not start.
+func (m *master) openSockets(ctx context.Context) error {
+	passed, err := activation.Inherited(m.env, m.cfg.PID)
+	if err != nil {
+		return err
+	}
+	m.sockets = passed
+	s := m.cfg.Settings
+	if len(passed) == 0 || s.Source("bind") != settings.Default {
+		for _, address := range s.Bind() {
+			bind, err := activation.ParseBind(address)
+			if err != nil {
+				return err
+			}
+			socket, err := activation.Listen(ctx, bind, activation.ListenOptions{Backlog: s.Backlog()})
+			if err != nil {
+				return err
+			}
+			m.sockets = append(m.sockets, socket)
+		}
+	}
+	for _, s := range m.sockets {
+		origin := "systemd"
+		if s.Owned {
+			origin = "bind"
+		}
+		m.log.Info("listening", "listener", s.Name, "address", s.Address, "network", s.Network, "from", origin)
+	}
+	return nil
+}
+
+// closeSockets closes our listeners, and removes the files of those Unix
+// sockets that we bound; systemd's stay as they are.
+func (m *master) closeSockets() error {
+	var errs []error
+	for _, s := range m.sockets {
+		if err := s.Close(); err != nil {
+			errs = append(errs, fmt.Errorf("close listener %s: %w", s.Name, err))
+		}
+	}
+	m.sockets = nil
+	return errors.Join(errs...)
+}

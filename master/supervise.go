@@ -1,0 +1,184 @@
+package master
+
+import (
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/indrik/indrik/dispatch"
+	"github.com/indrik/indrik/pool"
+)
+
+// Exit statuses by which a worker that was never ready says why: see
+// docs/protocol.md.
+const (
+	statusBoot = 3
+	statusLoad = 4
+)
+
+// cause is the word of the pool for the failure.
+func (f *bootFailure) cause() pool.Cause {
+	if f.kind == ErrLoad {
+		return pool.LoadFailed
+	}
+	return pool.BootFailed
+}
+
+// workerSaid hears a worker's report.
+func (m *master) workerSaid(w *worker, msg dispatch.Tuple) {
+	switch word(msg) {
+	case "ready":
+		w.ready = true
+		w.gen.adopt(w)
+		if w.pid != 0 {
+			w.gen.pool.Ready(w.slot, w.pid)
+		}
+	case "failed":
+		m.workerFailed(w, text(msg, 1), text(msg, 2))
+	default:
+		m.log.Error("worker not understood", "slot", int(w.slot), "pid", w.pid, "message", word(msg))
+	}
+}
+
+// workerFailed hears why a worker cannot boot. It ends the service if it never
+// served: the same would happen to the next worker.
+func (m *master) workerFailed(w *worker, stage, report string) {
+	w.failure = &bootFailure{kind: ErrBoot, what: "boot " + m.cfg.App, reason: lastLine(report), text: report}
+	if stage == "load" {
+		w.failure.kind, w.failure.what = ErrLoad, "load "+m.cfg.App
+	}
+	w.gen.adopt(w)
+	if w.pid != 0 {
+		w.gen.pool.Failed(w.slot, w.failure.cause())
+	}
+	switch m.stage {
+	case booting:
+		m.fail(w.failure)
+	case serving:
+		m.log.Error("worker failed to boot", "slot", int(w.slot), "pid", w.pid, "reason", w.failure.reason)
+		m.printRaw(report)
+	case stopping: // too late to matter
+	}
+}
+
+// workerHungUp hears that the worker's report socket is at its end.
+func (m *master) workerHungUp(w *worker) {
+	w.silent = true
+	_ = w.report.Close() // read side; nothing to lose
+	w.gen.adopt(w)
+	m.judgeBoot(w)
+}
+
+// slotMoved hears the pool.
+func (m *master) slotMoved(g *generation, c pool.Change) {
+	w, there := g.workers[c.Slot]
+	if !there || w.pid != c.PID {
+		return // a stray, which the pool ended by itself
+	}
+	w.phase = c.To
+	if w.canJoin() {
+		m.join(w)
+	}
+	if c.Death != nil {
+		m.workerEnded(w, c.Death)
+	}
+}
+
+// workerEnded names the dead worker's requests to the gateway, and makes its
+// place ready for the next.
+func (m *master) workerEnded(w *worker, d *pool.Death) {
+	w.death = d
+	m.leave(w, d, w.gen.held(w.slot))
+	w.gen.board.Seat(int(w.slot), 0).Clear()
+	w.gen.forget(w)
+	if !w.silent {
+		// Its last words may be on their way. Whoever inherited the socket could
+		// hold it open, so they are not waited for without limit.
+		time.AfterFunc(lastWords, func() { m.facts.post(workerHungUp{w}) })
+		return
+	}
+	m.judgeBoot(w)
+}
+
+// judgeBoot ends a service that never served when one of its workers died
+// before it was ready.
+func (m *master) judgeBoot(w *worker) {
+	if m.stage != booting || w.death == nil || w.death.Booted || w.death.Cause == pool.Asked {
+		return
+	}
+	f := w.failure
+	if f == nil {
+		f = &bootFailure{kind: ErrBoot, what: "boot " + m.cfg.App, reason: "worker " + bootDeath(w.death)}
+		if w.death.Cause == pool.LoadFailed {
+			f.kind, f.what = ErrLoad, "load "+m.cfg.App
+		}
+	}
+	m.fail(f)
+}
+
+// bootDeath says how a worker died that told nothing about it.
+func bootDeath(d *pool.Death) string {
+	if d.Cause == pool.NeverReady {
+		return fmt.Sprintf("was not ready within %v", workerBoot)
+	}
+	switch {
+	case d.Exit.Signal != 0:
+		return "was killed by " + unix.SignalName(d.Exit.Signal) + " before it was ready"
+	default:
+		return fmt.Sprintf("ended with status %d before it was ready", d.Exit.Status)
+	}
+}
+
+// printRaw writes what a worker said as it is, a traceback as a rule: people
+// and their tools read those line by line.
+func (m *master) printRaw(report string) {
+	if report == "" || m.cfg.Stderr == nil {
+		return
+	}
+	if report[len(report)-1] != '\n' {
+		report += "\n"
+	}
+	_, _ = m.cfg.Stderr.WriteString(report) // if stderr is gone there is nobody to tell
+}
+
+// tally is how many workers stand where.
+type tally struct{ starting, ready, occupied int }
+
+func (m *master) count() (t tally) {
+	for _, w := range m.gen.workers {
+		switch w.phase {
+		case pool.Vacant: // not forked yet
+			continue
+		case pool.Starting:
+			t.starting++
+		case pool.Idle, pool.Busy:
+			t.ready++
+		case pool.Draining, pool.Killed:
+		}
+		t.occupied++
+	}
+	return t
+}
+
+// sweep reaps what workers left behind: we are child subreaper, so their
+// orphans became our children. While a worker is being forked nothing is
+// reaped, for it is our child before we know its number.
+func (m *master) sweep() {
+	if m.gen.pool.SpawnPending() {
+		return
+	}
+	for _, x := range pool.SweepOrphans(m.knows) {
+		m.log.Debug("orphan reaped", "pid", x.PID, "status", x.Status)
+	}
+}
+
+// knows reports whether somebody waits for pid.
+func (m *master) knows(pid int) bool {
+	for _, c := range []*child{m.gate.child, m.gen.mold.child} {
+		if c != nil && c.pid == pid {
+			return true
+		}
+	}
+	return m.gen.pool.Knows(pid)
+}

@@ -1,0 +1,91 @@
+package master
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/indrik/indrik/dispatch"
+	"github.com/indrik/indrik/pool"
+)
+
+// worker is what the master knows of the process of a slot, from the order to
+// fork it until it was reaped. It is owned by the master's loop.
+type worker struct {
+	gen  *generation
+	slot pool.SlotID
+	pid  int // 0 until the mold said "forked"
+
+	ordered time.Time // when the mold was told to fork it; zero while it waits its turn
+	// orphaned: the mold died with the order in hand. The worker may exist or not.
+	orphaned bool
+	ready    bool // it said so, perhaps before the mold said "forked"
+	joined   bool // the gateway was told
+	phase    pool.Phase
+
+	failure *bootFailure // what it said about itself
+	death   *pool.Death
+
+	report *dispatch.Channel
+	silent bool  // the report socket is at its end
+	reply  []int // the gateway's ends, one for each loop
+}
+
+// equip makes the worker's sockets and returns its ends of them: report, then
+// one reply socket for each loop. They are the caller's to close.
+func (w *worker) equip(loops int) (theirs []int, err error) {
+	defer func() {
+		if err != nil {
+			closeAll(theirs)
+			theirs = nil
+			w.release()
+		}
+	}()
+	ours, its, err := dispatch.SocketPair()
+	if err != nil {
+		return theirs, fmt.Errorf("make the report socket of slot %d: %w", w.slot, err)
+	}
+	theirs = append(theirs, its)
+	w.report, err = dispatch.NewChannel(ours, fmt.Sprintf("report %d", w.slot))
+	if err != nil {
+		return theirs, fmt.Errorf("watch the report socket of slot %d: %w", w.slot, err)
+	}
+	for range loops {
+		ours, its, err := dispatch.SocketPair()
+		if err != nil {
+			return theirs, fmt.Errorf("make a reply socket of slot %d: %w", w.slot, err)
+		}
+		w.reply = append(w.reply, ours)
+		theirs = append(theirs, its)
+	}
+	return theirs, nil
+}
+
+// listen posts what the worker reports, until its end is closed by its death or
+// ours by release. It closes our end, because the master may be gone by then.
+func (w *worker) listen(report *dispatch.Channel, post func(fact)) {
+	defer report.Close() // read side; nothing to lose
+	for {
+		msg, fds, err := report.Receive()
+		closeAll(fds)
+		if err != nil {
+			post(workerHungUp{w})
+			return
+		}
+		post(workerSaid{w, msg})
+	}
+}
+
+// release closes the reply sockets, and the report socket unless somebody
+// listens to it: the last words of a dead worker may still be in it.
+func (w *worker) release() {
+	closeAll(w.reply)
+	w.reply = nil
+	if w.report != nil && w.ordered.IsZero() {
+		_ = w.report.Close() // nothing was said yet
+		w.report = nil
+	}
+}
+
+// pending reports that the mold has the order to fork this worker and has not
+// answered.
+func (w *worker) pending() bool { return !w.ordered.IsZero() && w.pid == 0 }
