@@ -51,7 +51,7 @@ func tokenLen(b []byte) int {
 }
 
 // allOf reports whether every byte of b belongs to the class bit.
-func allOf[T text](b T, bit uint8) bool {
+func allOf[T Text](b T, bit uint8) bool {
 	for i := range len(b) {
 		if class[b[i]]&bit == 0 {
 			return false
@@ -96,7 +96,7 @@ func lower(c byte) byte {
 
 // equalFold compares without regard to the case of ASCII letters, and only
 // those: bytes.EqualFold would take U+212A (Kelvin) for a k.
-func equalFold[A, B text](a A, b B) bool {
+func equalFold[A, B Text](a A, b B) bool {
 	if len(a) != len(b) {
 		return false
 	}
@@ -108,6 +108,6 @@ func equalFold[A, B text](a A, b B) bool {
 	return true
 }
 
-// text is what the small functions take: field names and values come as bytes
-// from clients and as either from applications.
-type text interface{ ~string | ~[]byte }
+// Text is what the small functions take: names and values come as bytes from
+// clients, and as either from applications and our own code.
+type Text interface{ ~string | ~[]byte }

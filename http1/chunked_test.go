@@ -189,3 +189,25 @@ func TestAppendChunk(t *testing.T) {
 		t.Errorf("got %q, want %q", b, want)
 	}
 }
+
+// Each bound lets its value through and refuses one more.
+func TestChunkedBounds(t *testing.T) {
+	extension := func(n int) string { return "1;" + strings.Repeat("a", n) + "\r\na\r\n0\r\n\r\n" }
+	// The empty line at the end counts too.
+	trailer := func(n int) string { return "0\r\nX:" + strings.Repeat("a", n-6) + "\r\n\r\n" }
+	data := "2000\r\n" + strings.Repeat("d", 0x2000) + "\r\n"
+	for _, c := range []struct {
+		name, in string
+		ok       bool
+	}{
+		{"extension at the bound", extension(MaxExtension), true},
+		{"extension past it", extension(MaxExtension + 1), false},
+		{"extension past it after much data", data + extension(MaxExtension+1), false},
+		{"trailer at the bound", trailer(MaxTrailer), true},
+		{"trailer past it", trailer(MaxTrailer + 1), false},
+	} {
+		if _, _, done, err := decode([]byte(c.in), len(c.in), len(c.in)); done != c.ok || (err == nil) != c.ok {
+			t.Errorf("%s: got %v, %v", c.name, done, err)
+		}
+	}
+}

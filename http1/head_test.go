@@ -253,3 +253,25 @@ func TestParseDoesNotAllocate(t *testing.T) {
 		}
 	}
 }
+
+// A buffer with no room for the end of the head is refused at once: a caller
+// whose buffer is exactly the limit would wait for ever.
+func TestParseRefusesAFullBuffer(t *testing.T) {
+	const s = "GET / HTTP/1.0\r\nX: y\r\n"
+	if _, ok, err := parse(s, Limits{Head: len(s) + 2}); ok || err != nil {
+		t.Errorf("room for the end: got %v, %v, want incomplete", ok, err)
+	}
+	refused(t, s+"\r", Limits{Head: len(s) + 1}, 431)
+}
+
+// A caller that forgets Reset must not be answered out of range.
+func TestParseOfLessBeginsAnew(t *testing.T) {
+	lim := DefaultLimits()
+	var h Head
+	if ok, err := h.Parse([]byte(browserHead[:200]), &lim); ok || err != nil {
+		t.Fatalf("got %v, %v", ok, err)
+	}
+	if ok, err := h.Parse([]byte(wrkHead), &lim); !ok || err != nil || describe(&h) != describe(mustParse(t, wrkHead)) {
+		t.Errorf("got %v, %v, %s", ok, err, describe(&h))
+	}
+}

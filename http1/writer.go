@@ -6,7 +6,7 @@ import "time"
 // 100 to 999, alone or followed by a space and a reason phrase (PEP 3333,
 // RFC 9112 §4), and returns the number. Numbers above 599 belong to no class of
 // RFC 9110 but are in use, and Gunicorn passes them on.
-func ValidStatus[T text](status T) (code int, ok bool) {
+func ValidStatus[T Text](status T) (code int, ok bool) {
 	if len(status) < 3 || len(status) > 3 && status[3] != ' ' || !allOf(status, isValue) {
 		return 0, false
 	}
@@ -23,16 +23,16 @@ func ValidStatus[T text](status T) (code int, ok bool) {
 }
 
 // ValidFieldName reports whether name is a token (RFC 9110 §5.1).
-func ValidFieldName[T text](name T) bool { return len(name) > 0 && allOf(name, isToken) }
+func ValidFieldName[T Text](name T) bool { return len(name) > 0 && allOf(name, isToken) }
 
 // ValidFieldValue reports whether value, in latin-1, holds only what a field
 // value may: visible characters, SP, HT and bytes above 0x7f (RFC 9110 §5.5).
 // CR, LF, NUL and the other control characters are what it is there to stop.
-func ValidFieldValue[T text](value T) bool { return allOf(value, isValue) }
+func ValidFieldValue[T Text](value T) bool { return allOf(value, isValue) }
 
 // AppendStatusLine appends a status line. minor is 0 or 1; status is "200 OK"
 // or "200", as [ValidStatus] accepts it, and is not checked.
-func AppendStatusLine[T text](b []byte, minor int, status T) []byte {
+func AppendStatusLine[T Text](b []byte, minor int, status T) []byte {
 	if minor == 0 {
 		b = append(b, "HTTP/1.0 "...)
 	} else {
@@ -47,7 +47,7 @@ func AppendStatusLine[T text](b []byte, minor int, status T) []byte {
 
 // AppendField appends one field line. Name and value are not checked: those
 // from outside must have passed [ValidFieldName] and [ValidFieldValue].
-func AppendField[N, V text](b []byte, name N, value V) []byte {
+func AppendField[N, V Text](b []byte, name N, value V) []byte {
 	b = append(b, name...)
 	b = append(b, ": "...)
 	b = append(b, value...)
@@ -73,7 +73,7 @@ func Bodyless(code int) bool { return code < 200 || code == 204 || code == 304 }
 // message (RFC 9110 §7.6.1; PEP 3333 bars applications from setting such):
 // Connection, Keep-Alive, Proxy-Connection, TE, Trailer, Transfer-Encoding and
 // Upgrade, in any case of letters.
-func IsHopByHop[T text](name T) bool {
+func IsHopByHop[T Text](name T) bool {
 	switch len(name) {
 	case len("TE"):
 		return equalFold(name, "te")
