@@ -344,6 +344,37 @@ func TestAFullQueueAnswers503(t *testing.T) {
 	}
 }
 
+// With several loops every connection is answered, all loops have some, and all
+// of them drain.
+func TestSeveralLoops(t *testing.T) {
+	g := newRig(t, func(c *Config) { c.Loops = 3 })
+	for slot := range 3 {
+		g.hire(slot, text("ok"))
+	}
+	var clients []*client
+	for range 30 {
+		clients = append(clients, g.dial())
+	}
+	for range 20 {
+		for _, c := range clients {
+			c.say(get)
+		}
+		for _, c := range clients {
+			if r, body := c.hear("GET"); body != "ok" || r.StatusCode != 200 {
+				t.Fatalf("got %d %q", r.StatusCode, body)
+			}
+		}
+	}
+	for i := range 3 {
+		waitFor(t, func() bool { return g.board.Loop(i).Connections() == 10 && g.board.Loop(i).Answered() == 200 })
+	}
+	check(t, g.master.Send(DrainOrder()))
+	for _, c := range clients {
+		c.closed()
+	}
+	g.expect(FactDrained)
+}
+
 // A drain finishes what is held, says Connection: close, and takes nothing new.
 func TestDrainFinishesWhatIsHeld(t *testing.T) {
 	g := newRig(t, nil)

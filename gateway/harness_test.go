@@ -121,7 +121,7 @@ type seat struct {
 	rig   *rig
 	slot  int
 	pid   int
-	reply [2]int // worker's end, gateway's end
+	reply []int // the worker's end for each loop
 	row   *dispatch.SeatRow
 }
 
@@ -133,12 +133,11 @@ type application func(s *seat, id int64, env map[string]any, body []byte, fd int
 func (g *rig) hire(slot int, app application) *seat {
 	g.t.Helper()
 	s := &seat{rig: g, slot: slot, pid: 1000 + slot, row: g.board.Seat(slot, 0)}
-	var err error
-	s.reply[0], s.reply[1], err = dispatch.SocketPair()
-	check(g.t, err)
-	fds := []int{s.reply[1]}
-	for range g.board.Loops() - 1 {
-		fds = append(fds, s.reply[1]) // the tests look at the id's loop only where they must
+	var fds []int
+	for range g.board.Loops() {
+		ours, theirs, err := dispatch.SocketPair()
+		check(g.t, err)
+		s.reply, fds = append(s.reply, ours), append(fds, theirs)
 	}
 	check(g.t, g.master.Send(JoinOrder(slot, s.pid, 1), fds...))
 	if app != nil {
@@ -192,7 +191,8 @@ func (s *seat) send(reply dispatch.Tuple, fds ...int) {
 	if len(fds) > 0 {
 		rights = unix.UnixRights(fds...)
 	}
-	check(s.rig.t, unix.Sendmsg(s.reply[0], msg, rights, nil, 0))
+	loop := uint64(reply[0].(int64)) >> loopShift
+	check(s.rig.t, unix.Sendmsg(s.reply[loop], msg, rights, nil, 0))
 }
 
 // dies is what a master says of a worker that was reaped.
