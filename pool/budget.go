@@ -37,10 +37,13 @@ func (b Budget) withDefaults() Budget {
 // pause is the length of the nth wait of a slot in a row, n from 0.
 func (b Budget) pause(n int) time.Duration {
 	wait := b.BackoffMin
-	for ; n > 0 && wait < b.BackoffMax; n-- {
+	for ; n > 0; n-- {
+		if wait > b.BackoffMax/2 { // asked before doubling, which could overflow
+			return b.BackoffMax
+		}
 		wait *= 2
 	}
-	return min(wait, b.BackoffMax)
+	return wait
 }
 
 // purse keeps the deaths of the last Period, oldest first, at most

@@ -108,7 +108,7 @@ func (s *slot) deadline(l Limits, fresh time.Duration) (time.Duration, Cause) {
 		limit, since, cause = l.Beat, max(s.entered, s.act.Beat), Silent
 	case Busy:
 		limit, since, cause = l.Busy, s.act.Since, Overran
-		if since < s.readyAt { // it cannot have begun before it was ready
+		if since == 0 || since < s.readyAt { // unknown, or it cannot be: then from when we saw it
 			since = s.entered
 		}
 	case Draining:
