@@ -1,6 +1,9 @@
 package master
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // budget says when a gateway or a mold that died may be started again. A first
 // death is answered at once, because clients are waiting; one that keeps dying
@@ -8,8 +11,8 @@ import "time"
 //
 // The zero value is ready. It is owned by the master's loop.
 type budget struct {
-	deaths []time.Time // within budgetPeriod of the latest
-	wait   time.Duration
+	deaths []time.Time   // within budgetPeriod of the latest; the latest is the last
+	wait   time.Duration // after the latest death
 }
 
 const (
@@ -21,22 +24,19 @@ const (
 
 // died notes a death and returns how long to wait before the next start.
 func (b *budget) died(now time.Time) time.Duration {
-	period := max(budgetPeriod, 2*b.wait) // the waits themselves must not count as good conduct
-	kept := b.deaths[:0]
-	for _, t := range b.deaths {
-		if now.Sub(t) < period {
-			kept = append(kept, t)
+	if b.wait > 0 {
+		started := b.deaths[len(b.deaths)-1].Add(b.wait)
+		if now.Sub(started) < budgetPeriod {
+			b.deaths = append(b.deaths[:0], now)
+			b.wait = min(2*b.wait, budgetMax)
+			return b.wait
 		}
+		b.deaths, b.wait = nil, 0
 	}
-	b.deaths = append(kept, now)
-	if len(b.deaths) <= budgetDeaths {
-		b.wait = 0
-		return 0
+	b.deaths = slices.DeleteFunc(b.deaths, func(t time.Time) bool { return now.Sub(t) >= budgetPeriod })
+	b.deaths = append(b.deaths, now)
+	if len(b.deaths) > budgetDeaths {
+		b.wait = budgetFirst
 	}
-	b.deaths = b.deaths[len(b.deaths)-budgetDeaths-1:] // more are not needed to know that it is too many
-	b.wait = min(max(2*b.wait, budgetFirst), budgetMax)
 	return b.wait
 }
-
-// exhausted reports that the latest death had to wait.
-func (b *budget) exhausted() bool { return b.wait > 0 }

@@ -196,12 +196,13 @@ func (m *master) serve() {
 	}
 }
 
-// lookup makes an Env of an environment in which the last of several entries
-// counts, as getenv of most programs does.
+// lookup makes an Env of an environment. Of several entries with one name the
+// first counts, as for os.Getenv.
 func lookup(environ []string) activation.Env {
 	values := make(map[string]string, len(environ))
 	for _, entry := range environ {
-		if name, value, ok := strings.Cut(entry, "="); ok {
+		name, value, ok := strings.Cut(entry, "=")
+		if _, there := values[name]; ok && !there {
 			values[name] = value
 		}
 	}

@@ -1,0 +1,399 @@
+package master
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sys/unix"
+
+	"github.com/indrik/indrik/gateway"
+	"github.com/indrik/indrik/internal/fdcheck"
+	"github.com/indrik/indrik/internal/testproc"
+	"github.com/indrik/indrik/settings"
+)
+
+// patience is the limit of every wait for something that must happen.
+const patience = 30 * time.Second
+
+// TestMain also plays the gateway: the master starts its own executable for it.
+func TestMain(m *testing.M) {
+	if os.Getenv("INDRIK_GATEWAY") == "1" {
+		os.Exit(playGateway())
+	}
+	testproc.Main(m, testproc.Parts{"master": playMaster})
+}
+
+func playGateway() int {
+	signal.Ignore(syscall.SIGINT)
+	err := gateway.Run(context.Background(), gateway.Process{ChannelFD: 3, Stdout: os.Stdout, Log: jsonLog(os.Stderr)})
+	if err != nil {
+		return 1
+	}
+	return 0
+}
+
+// order is what a test tells the part.
+type order struct {
+	App      string
+	Settings map[string][]string
+	Env      []string
+}
+
+// playMaster runs a master as cmd/indrik does, and says what it left behind.
+func playMaster() int {
+	var o order
+	if err := json.NewDecoder(testproc.File(0)).Decode(&o); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 70
+	}
+	stderr := testproc.File(1)
+	layer := settings.Layer{Source: settings.CommandLine}
+	for name, texts := range o.Settings {
+		layer.Items = append(layer.Items, settings.Item{Name: name, Texts: texts})
+	}
+	values, err := settings.Resolve(layer)
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return 70
+	}
+	env := slices.DeleteFunc(os.Environ(), func(s string) bool { return strings.HasPrefix(s, "TESTPROC_") })
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2, unix.SIGTTIN, unix.SIGTTOU)
+	before, _ := fdcheck.Count()
+	err = Run(context.Background(), Config{
+		App: o.App, Settings: values, Env: append(o.Env, env...), PID: os.Getpid(),
+		Executable: "indrik", Stdout: os.Stdout, Stderr: stderr, Version: "0.0.0-test",
+		Log: jsonLog(stderr), Signals: signals,
+	})
+	if left := children(); left != "" {
+		fmt.Fprintln(stderr, "LEFT BEHIND: children", left)
+	}
+	if !settles(func() bool { after, _ := fdcheck.Count(); return after <= before+1 }) { // the runtime's epoll set
+		after, _ := fdcheck.List()
+		fmt.Fprintln(stderr, "LEFT BEHIND: descriptors", before, after)
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, "indrik:", err)
+	}
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, ErrLoad):
+		return 4
+	case errors.Is(err, ErrBoot):
+		return 3
+	}
+	return 1
+}
+
+// settles waits a little for goroutines that close what they own.
+func settles(condition func() bool) bool {
+	for range 100 {
+		if condition() {
+			return true
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return false
+}
+
+// children lists the children of this process, as the kernel knows them.
+func children() string {
+	var all []string
+	tasks, _ := filepath.Glob("/proc/self/task/*/children")
+	for _, name := range tasks {
+		text, _ := os.ReadFile(name)
+		all = append(all, strings.Fields(string(text))...)
+	}
+	return strings.Join(all, " ")
+}
+
+func jsonLog(w io.Writer) hclog.Logger {
+	return hclog.New(&hclog.LoggerOptions{Name: "indrik", Level: hclog.Debug, Output: w, JSONFormat: true})
+}
+
+// service is a master that runs as a child of the test.
+type service struct {
+	t       *testing.T
+	cmd     *exec.Cmd
+	address string
+	client  *http.Client
+	// lawful are the warnings and errors that the test provokes.
+	lawful []string
+
+	mu     sync.Mutex
+	lines  []string
+	more   chan struct{} // closed when a line came, and replaced
+	ended  chan struct{}
+	status int
+}
+
+// begin starts a master for an app of testdata/apps with one worker, unless
+// the settings say otherwise.
+func begin(t *testing.T, app string, set map[string][]string, env ...string) *service {
+	t.Helper()
+	apps, err := filepath.Abs("testdata/apps")
+	if err != nil {
+		t.Fatal(err)
+	}
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
+		t.Skip("no python3 in PATH")
+	}
+	o := order{App: app, Env: env, Settings: map[string][]string{
+		"bind": {"127.0.0.1:0"}, "python": {python}, "pythonpath": {apps},
+		"raw_env": {"PYTHONDONTWRITEBYTECODE=1"},
+	}}
+	for name, texts := range set {
+		o.Settings[name] = texts
+	}
+	text, err := json.Marshal(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(t.TempDir(), "order")
+	if err := os.WriteFile(name, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &service{t: t, more: make(chan struct{}), ended: make(chan struct{})}
+	s.client = &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
+	t.Cleanup(s.show) // runs last: after everything was killed
+	s.cmd = testproc.Start(t, "master", file, writer)
+	_ = writer.Close() // the child has its own
+	go s.read(reader)
+	go func() {
+		_ = s.cmd.Wait() // the status is in ProcessState
+		s.status = s.cmd.ProcessState.ExitCode()
+		close(s.ended)
+	}()
+	return s
+}
+
+func (s *service) read(from io.ReadCloser) {
+	defer from.Close()
+	for lines := bufio.NewScanner(from); lines.Scan(); {
+		s.mu.Lock()
+		s.lines = append(s.lines, lines.Text())
+		close(s.more)
+		s.more = make(chan struct{})
+		s.mu.Unlock()
+	}
+}
+
+func (s *service) show() {
+	if s.t.Failed() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.t.Logf("the master said:\n%s", strings.Join(s.lines, "\n"))
+	}
+}
+
+// entry is a log line, or a raw line as message.
+type entry map[string]any
+
+func (e entry) text(key string) string { return fmt.Sprint(e[key]) }
+func (e entry) pid() int               { n, _ := e["pid"].(float64); return int(n) }
+
+func (s *service) entries() (all []entry, more <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, line := range s.lines {
+		e := entry{}
+		if json.Unmarshal([]byte(line), &e) != nil {
+			e = entry{"@message": line, "raw": true}
+		}
+		all = append(all, e)
+	}
+	return all, s.more
+}
+
+// await waits for the nth log line (from 1) with this message.
+func (s *service) await(message string, nth int) entry {
+	s.t.Helper()
+	limit := time.After(patience)
+	for {
+		all, more := s.entries()
+		count := 0
+		for _, e := range all {
+			if e.text("@message") == message {
+				if count++; count == nth {
+					return e
+				}
+			}
+		}
+		select {
+		case <-more:
+		case <-limit:
+			s.t.Fatalf("no %q number %d in the log", message, nth)
+		}
+	}
+}
+
+// serving waits until the service says so, and returns itself.
+func (s *service) serving() *service {
+	s.t.Helper()
+	s.address = "http://" + s.await("listening", 1).text("address")
+	s.await("serving", 1)
+	return s
+}
+
+// get returns the status and body of a request; status 0 for no response.
+func (s *service) get(path string) (int, string) {
+	response, err := s.client.Get(s.address + path)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		return 0, err.Error()
+	}
+	return response.StatusCode, string(body)
+}
+
+// worker returns the pid of a worker, by asking it.
+func (s *service) worker() int {
+	s.t.Helper()
+	status, body := s.get("/")
+	var pid int
+	if _, err := fmt.Sscan(body, &pid); err != nil || status != 200 {
+		s.t.Fatalf("got status %d, %q; want 200 and a pid", status, body)
+	}
+	return pid
+}
+
+func (s *service) signal(pid int, sig syscall.Signal) {
+	s.t.Helper()
+	if err := syscall.Kill(pid, sig); err != nil {
+		s.t.Fatalf("signal %v to %d: %v", sig, pid, err)
+	}
+}
+
+func (s *service) signalMaster(sig syscall.Signal) { s.t.Helper(); s.signal(s.cmd.Process.Pid, sig) }
+
+// expect waits for the end of the master, and checks its exit status, that it
+// left nothing behind and that nothing unexpected is in its log.
+func (s *service) expect(status int) {
+	s.t.Helper()
+	select {
+	case <-s.ended:
+	case <-time.After(patience):
+		s.t.Fatal("the master did not end")
+	}
+	if s.status != status {
+		s.t.Errorf("exit status: got %d, want %d", s.status, status)
+	}
+	all, _ := s.entries()
+	for _, e := range all {
+		level, message := e.text("@level"), e.text("@message")
+		bad := level == "warn" || level == "error" || strings.HasPrefix(message, "LEFT BEHIND")
+		if bad && !slices.Contains(s.lawful, message) {
+			s.t.Errorf("unexpected in the log: %v", e)
+		}
+	}
+}
+
+// stop ends the service as systemd does.
+func (s *service) stop() {
+	s.t.Helper()
+	s.signalMaster(syscall.SIGTERM)
+	s.expect(0)
+}
+
+// systemd is a fake of its notification socket.
+type systemd struct {
+	path     string
+	messages chan string
+}
+
+func fakeSystemd(t *testing.T) *systemd {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "nfy") // short: the path must fit sockaddr_un
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	d := &systemd{path: filepath.Join(dir, "n"), messages: make(chan string, 4096)}
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: d.path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	go func() {
+		buf := make([]byte, 8192)
+		for {
+			n, err := conn.Read(buf)
+			if err != nil {
+				close(d.messages)
+				return
+			}
+			d.messages <- string(buf[:n])
+		}
+	}()
+	return d
+}
+
+// await returns the messages up to the first that contains part.
+func (d *systemd) await(t *testing.T, part string) (all []string) {
+	t.Helper()
+	limit := time.After(patience)
+	for {
+		select {
+		case m := <-d.messages:
+			all = append(all, m)
+			if strings.Contains(m, part) {
+				return all
+			}
+		case <-limit:
+			t.Fatalf("systemd was not told %q; it was told %q", part, all)
+		}
+	}
+}
+
+// busy waits until a worker has taken a request. The pool looks once a second.
+func (s *service) busy() {
+	s.t.Helper()
+	limit := time.After(patience)
+	for {
+		all, more := s.entries()
+		for _, e := range all {
+			if e.text("@message") == "slot moved" && e.text("to") == "busy" {
+				return
+			}
+		}
+		select {
+		case <-more:
+		case <-limit:
+			s.t.Fatal("no worker became busy")
+		}
+	}
+}
