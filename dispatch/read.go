@@ -28,7 +28,7 @@ func (r *Reader) mismatch(f found, want Kind) error {
 	case kind == KindInvalid:
 		return r.fail(r.pos, "a value outside the subset")
 	}
-	return r.fail(r.pos, "a "+kind.String()+" where a "+want.String()+" is wanted")
+	return r.fail(r.pos, kind.String()+" where "+want.String()+" is wanted")
 }
 
 // None reads a None.

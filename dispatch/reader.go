@@ -6,10 +6,13 @@ const (
 	// MaxDepth is the deepest nesting of tuples, lists and dicts in a message.
 	MaxDepth = 16
 
-	// MaxUnfolded bounds what the references of one message may unfold to, in
-	// bytes of strings plus one for every value. A message without references
-	// stays below it by its size alone, if that is at most MaxMessage.
-	MaxUnfolded = 8 * MaxMessage
+	// MaxUnfolded bounds what the references of one message may unfold to: the
+	// bytes of all values as they are met, and valueCost more for each value. A
+	// message without references stays below it by its size alone, if that is at
+	// most MaxMessage.
+	MaxUnfolded = valueCost * MaxMessage
+
+	valueCost = 8
 )
 
 // A Reader takes one message apart, value by value, without allocating and
@@ -155,7 +158,7 @@ func (r *Reader) register(f found) {
 // charge counts a value of so many bytes against MaxUnfolded. Only values reached
 // through a reference can make the sum exceed the size of the message.
 func (r *Reader) charge(f found, size int) error {
-	r.unfolded += 1 + size
+	r.unfolded += valueCost + size
 	if r.unfolded > MaxUnfolded && (f.back != 0 || r.borrowed > 0) {
 		return r.fail(r.pos, "references unfold to too much")
 	}
