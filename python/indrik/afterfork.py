@@ -62,7 +62,7 @@ def watch_retirement(lane: int, report: wire.Channel) -> None:
     ended = report.shut_reading()
     worker = os.getpid()
 
-    def leave(signum: int, frame: Optional[FrameType]) -> None:
+    def leave(signum: int, frame: FrameType | None) -> None:
         if os.getpid() == worker:
             os.dup2(ended, lane, inheritable=False)
             return
@@ -89,7 +89,7 @@ def watch_faults() -> None:
         faulthandler.enable()
 
 
-def set_title(setproctitle: Optional[ModuleType], title: str, short: str) -> None:
+def set_title(setproctitle: ModuleType | None, title: str, short: str) -> None:
     """Both: the name in ps. With setproctitle if the user has it, else the kernel's
     15 characters (proc(5), /proc/pid/comm)."""
     if setproctitle is not None:
@@ -102,5 +102,5 @@ def set_title(setproctitle: Optional[ModuleType], title: str, short: str) -> Non
         pass  # no /proc, or not writable: a name is not worth a failure
 
 
-def _nothing(signum: int, frame: Optional[FrameType]) -> None:
+def _nothing(signum: int, frame: FrameType | None) -> None:
     pass

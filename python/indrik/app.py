@@ -13,10 +13,10 @@ import socket
 import stat
 from collections.abc import Iterable
 from types import TracebackType
-from typing import Any, Callable, Optional, TextIO
+from typing import Any, Callable, TextIO
 
 from . import reply, trouble
-from .reply import ClientLeft, Headers
+from .reply import ClientLeft, Head, Headers
 from .wire import MAX_INLINE, PeerGone
 
 Application = Callable[..., Any]
@@ -37,6 +37,8 @@ _ERROR_HEADERS = [
 
 class BrokenRule(Exception):
     """The application did what PEP 3333 forbids; the text names the rule."""
+
+    __module__ = "indrik"  # how tracebacks name it
 
 
 class FileWrapper:
@@ -72,13 +74,13 @@ class Exchange:
     def __init__(self, request: int, outlet: socket.socket) -> None:
         self._request = request
         self._outlet = outlet
-        self._status: Optional[str] = None
-        self._stream: Optional[socket.socket] = None
+        self._status: str | None = None
+        self._stream: socket.socket | None = None
         self._finished = False
 
     # What the application calls.
 
-    def start(self, status: str, headers: Headers, exc_info: Optional[ExcInfo] = None) -> Callable[[bytes], None]:
+    def start(self, status: str, headers: Headers, exc_info: ExcInfo | None = None) -> Callable[[bytes], None]:
         """start_response(). Keeps a copy of headers."""
         if exc_info is not None:
             try:
@@ -141,17 +143,14 @@ class Exchange:
         if self._stream is not None:
             reply.stream_out(self._stream, chunk)
         elif not self._finished:
-            status = self._started()
+            head = self._head()
             if _content_length(self._headers) == len(chunk):
                 self._finish(chunk)
             else:
-                self._stream = reply.begin(self._outlet, self._request, status, self._headers, chunk)
+                self._stream = reply.begin(self._outlet, head, chunk)
 
     def _finish(self, body: bytes) -> None:
-        status = self._status
-        if status is None:
-            status = self._started()
-        reply.send_whole(self._outlet, self._request, status, self._headers, body)
+        reply.send_whole(self._outlet, self._head(), body)
         self._finished = True
 
     def _send_file(self, wrapper: FileWrapper) -> bool:
@@ -160,11 +159,11 @@ class Exchange:
         if part is None:
             return False
         fd, offset, length = part
-        status = self._started()
+        head = self._head()
         declared = _content_length(self._headers)
         if declared is not None and declared < length:
             length = declared
-        reply.send_file(self._outlet, self._request, status, self._headers, fd, offset, length)
+        reply.send_file(self._outlet, head, fd, offset, length)
         self._finished = True
         return True
 
@@ -174,10 +173,10 @@ class Exchange:
             with stream:
                 reply.end(self._outlet, self._request, complete, text)
 
-    def _started(self) -> str:
+    def _head(self) -> Head:
         if self._status is None:
             raise BrokenRule("PEP 3333: start_response must be called before the first byte of the body")
-        return self._status
+        return self._request, self._status, self._headers
 
 
 def respond(app: Application, environ: Environ, exchange: Exchange, errors: TextIO, request: int) -> None:
@@ -202,7 +201,7 @@ def respond(app: Application, environ: Environ, exchange: Exchange, errors: Text
         exchange.fail(str(left))
     except PeerGone:
         raise
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit) as error:  # noqa: BLE001 (the application's; becomes a 500)
         trouble.log(errors, f"{_named(environ, request)} failed:\n{trouble.describe(error)}")
         exchange.fail(trouble.one_line(error))
 
@@ -259,15 +258,15 @@ def _is_single(result: Any) -> bool:
     return hasattr(type(result), "__len__") and len(result) == 1
 
 
-def _content_length(headers: Headers) -> Optional[int]:
+def _content_length(headers: Headers) -> int | None:
     for name, text in headers:
         if name.lower() == "content-length":
-            text = text.strip()
-            return int(text) if text.isascii() and text.isdecimal() else None
+            digits = text.strip()
+            return int(digits) if digits.isascii() and digits.isdecimal() else None
     return None
 
 
-def _file_part(wrapper: FileWrapper) -> Optional[tuple[int, int, int]]:
+def _file_part(wrapper: FileWrapper) -> tuple[int, int, int] | None:
     """The descriptor, offset and length of what wrapper would read, or None.
 
     That fileno() and tell() speak of what read() returns is not taken on trust:

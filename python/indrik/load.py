@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import sys
 from dataclasses import dataclass, field
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
 Application = Callable[..., Any]
 
@@ -114,7 +114,7 @@ def _keyword(word: ast.keyword) -> str:
 
 
 def _file_hint(module: str) -> str:
-    name: Optional[str] = module[:-3].strip("./").replace("/", ".") if module.endswith(".py") else None
+    name: str | None = module[:-3].strip("./").replace("/", ".") if module.endswith(".py") else None
     return f" (did you mean {name!r}?)" if name else ""
 
 

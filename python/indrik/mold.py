@@ -17,12 +17,14 @@ import struct
 import sys
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Optional, Union
+from typing import Any
 
 from . import afterfork, trouble
 from .status import Status
 from .wire import Channel, PeerGone, Scoreboard, WireError, close_all
 from .worker import Post
+
+Fact = tuple[Any, ...]  # a message for the master, its name first
 
 _ANSWER = struct.Struct("q")  # what the pipe carries: a pid, or an errno below zero
 
@@ -37,10 +39,10 @@ class Cast:
     loops: int
     scoreboard: Scoreboard
     lane: socket.socket
-    setproctitle: Optional[ModuleType]
+    setproctitle: ModuleType | None
 
 
-def run(channel: Channel) -> Union[Post, Status]:
+def run(channel: Channel) -> Post | Status:
     """Serve the master until it goes. Returns in two kinds of process: with a status
     in the mold, when its work is over, and with a post in each worker it forked.
     """
@@ -55,18 +57,20 @@ def run(channel: Channel) -> Union[Post, Status]:
                 return Status.DONE
             message, fds = order
             try:
-                post = _obey(channel, cast, message, fds)
+                outcome = _obey(cast, message, fds)
             finally:
                 close_all(fds)
-            if post is not None:
-                return post
+            if isinstance(outcome, Post):
+                channel.close()
+                return outcome
+            channel.send(*outcome)
     except PeerGone:
         return Status.DONE
     except WireError as error:
         return _refuse(channel, str(error))
 
 
-def _configure(channel: Channel) -> Optional[Cast]:
+def _configure(channel: Channel) -> Cast | None:
     """Take the first order; None if the master went before it."""
     order = channel.receive()
     if order is None:
@@ -125,7 +129,7 @@ def extend_path(pythonpath: list[str]) -> None:
             sys.path.insert(0, path)
 
 
-def _setproctitle() -> Optional[ModuleType]:
+def _setproctitle() -> ModuleType | None:
     """The package of that name, if the user has it."""
     try:
         return importlib.import_module("setproctitle")
@@ -133,25 +137,22 @@ def _setproctitle() -> Optional[ModuleType]:
         return None
 
 
-def _obey(channel: Channel, cast: Cast, message: tuple[Any, ...], fds: list[int]) -> Optional[Post]:
-    """Carry out an order. Returns a post in the worker, and empties fds there."""
+def _obey(cast: Cast, message: tuple[Any, ...], fds: list[int]) -> Post | Fact:
+    """Carry out an order. Returns the fact that answers it, and in the worker a post:
+    there fds is empty afterwards."""
     if message[0] != "spawn":
         raise WireError(f"an order {message[0]!r}")
     slot = message[1] if len(message) == 2 else None
     if not isinstance(slot, int) or not 0 <= slot < cast.scoreboard.slots or len(fds) != 1 + cast.loops:
         text = f"no worker can be made of the order {message!r} with {len(fds)} descriptors"
-        channel.send("not forked", slot if isinstance(slot, int) else -1, errno.EINVAL, trouble.clean(text)[:1000])
-        return None
+        named = slot if isinstance(slot, int) else -1
+        return "not forked", named, errno.EINVAL, trouble.clean(text)[:1000]
     try:
         pid = _fork_twice()
     except OSError as error:
-        channel.send("not forked", slot, error.errno or 0, os.strerror(error.errno or 0))
-        return None
-    if pid == 0:
-        channel.close()
-        return _enter(cast, slot, fds)
-    channel.send("forked", slot, pid)
-    return None
+        number = error.errno or errno.EIO
+        return "not forked", slot, number, os.strerror(number)
+    return ("forked", slot, pid) if pid else _enter(cast, slot, fds)
 
 
 def _fork_twice() -> int:

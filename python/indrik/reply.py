@@ -11,16 +11,20 @@ import os
 import socket
 import struct
 from marshal import dumps
+from typing import Any
 
 from .wire import GONE, MARSHAL_VERSION, MAX_INLINE, MAX_MESSAGE, PeerGone
 
 Headers = list[tuple[str, str]]
+Head = tuple[int, str, Headers]  # the request's id, the status, the headers
 
 _TOO_LONG = f"the status and headers make a message of more than {MAX_MESSAGE} bytes"
 
 
 class TooLong(Exception):
     """The head of the reply does not fit a message. Nothing was sent."""
+
+    __module__ = "indrik"  # how tracebacks name it
 
 
 class ClientLeft(BrokenPipeError):
@@ -30,38 +34,36 @@ class ClientLeft(BrokenPipeError):
     """
 
 
-def send_whole(outlet: socket.socket, request: int, status: str, headers: Headers, body: bytes) -> None:
+def send_whole(outlet: socket.socket, head: Head, body: bytes) -> None:
     """Send a finished reply, in one message if the body is small enough."""
     if len(body) <= MAX_INLINE:
-        message = _pack(request, status, headers, body)
+        message = _pack(head, body)
         if len(message) <= MAX_MESSAGE:
             _send(outlet, message)
             return
     fd = os.memfd_create("indrik-body", os.MFD_CLOEXEC)
     try:
         _write_all(fd, body)
-        send_file(outlet, request, status, headers, fd, 0, len(body))
+        send_file(outlet, head, fd, 0, len(body))
     finally:
         os.close(fd)
 
 
-def send_file(
-    outlet: socket.socket, request: int, status: str, headers: Headers, fd: int, offset: int, length: int
-) -> None:
+def send_file(outlet: socket.socket, head: Head, fd: int, offset: int, length: int) -> None:
     """Send a finished reply whose body is a part of a file. Leaves fd open."""
-    _send_with(outlet, _pack(request, status, headers, (offset, length)), fd)
+    _send_with(outlet, _pack(head, (offset, length)), fd)
 
 
-def begin(outlet: socket.socket, request: int, status: str, headers: Headers, first: bytes) -> socket.socket:
+def begin(outlet: socket.socket, head: Head, first: bytes) -> socket.socket:
     """Send the head and the first bytes of a body; returns the stream for the
     rest, in which what did not fit the message is already on its way."""
     theirs, ours = socket.socketpair()
     with theirs:
         ours.settimeout(None)  # whatever timeout the application made the default
-        message = _pack(request, status, headers, None, first[:MAX_INLINE])
+        message = _pack(head, None, first[:MAX_INLINE])
         rest = first[MAX_INLINE:]
         if len(message) > MAX_MESSAGE:
-            message = _pack(request, status, headers, None, b"")
+            message = _pack(head, None, b"")
             rest = first
         try:
             _send_with(outlet, message, theirs.fileno())
@@ -91,14 +93,17 @@ def end(outlet: socket.socket, request: int, complete: bool, text: str) -> None:
     _send(outlet, dumps((request, None, complete, text), MARSHAL_VERSION))
 
 
-def _pack(request: int, status: str, headers: Headers, *body: object) -> bytes:
+def _pack(head: Head, *body: Any) -> bytes:
+    message: Any = (*head, *body)
     try:
-        return dumps((request, status, headers, *body), MARSHAL_VERSION)
+        return dumps(message, MARSHAL_VERSION)
     except ValueError:
         # marshal writes exact types only, and an application may give a subclass
         # of str; Django's redirects carry a SafeString.
+        request, status, headers = head
         exact = [(str.__str__(name), str.__str__(text)) for name, text in headers]
-        return dumps((request, str.__str__(status), exact, *body), MARSHAL_VERSION)
+        message = (request, str.__str__(status), exact, *body)
+        return dumps(message, MARSHAL_VERSION)
 
 
 def _send(outlet: socket.socket, message: bytes) -> None:

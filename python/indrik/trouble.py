@@ -1,24 +1,30 @@
 """Words for what went wrong in the application. Used by the worker.
 
-A traceback shows the application's frames only: ours at its top would be the
-same in every one, and what the reader looks for is below them.
+A traceback shows the application's frames only: ours would be the same in every
+one, and what the reader looks for is between them.
 """
 
 from __future__ import annotations
 
+import os
 import traceback
-from types import TracebackType
-from typing import Optional, TextIO
+from typing import TextIO
 
 MAX_TEXT = 60_000  # characters of a report (docs/protocol.md)
 _MAX_BYTES = 120_000  # of the same text, so that it fits a message in any script
 _MAX_LINE = 1_000
+_OURS = os.path.join(os.path.dirname(__file__), "")
 
 
 def describe(error: BaseException) -> str:
-    """The traceback of error, without our frames at its top, as whole lines."""
-    lines = traceback.format_exception(type(error), error, _theirs(error.__traceback__))
-    return "".join(lines)
+    """The traceback of error as whole lines; just its last line if the application
+    is in none of the frames."""
+    whole = traceback.TracebackException.from_exception(error)
+    frames = _theirs(whole.stack)
+    if not frames:
+        return "".join(whole.format_exception_only())
+    whole.stack = traceback.StackSummary.from_list(frames)
+    return "".join(whole.format())
 
 
 def one_line(error: BaseException) -> str:
@@ -48,12 +54,12 @@ def clean(text: str) -> str:
     return text.encode(errors="backslashreplace").decode()
 
 
-def _theirs(tb: Optional[TracebackType]) -> Optional[TracebackType]:
-    while tb is not None and _ours(tb):
-        tb = tb.tb_next
-    return tb
-
-
-def _ours(tb: TracebackType) -> bool:
-    module = tb.tb_frame.f_globals.get("__name__", "")
-    return isinstance(module, str) and module.partition(".")[0] == __package__
+def _theirs(stack: list[traceback.FrameSummary]) -> list[traceback.FrameSummary]:
+    """stack without our frames at its two ends: those that led to the application,
+    and those that it called to be told that it broke a rule."""
+    first, last = 0, len(stack)
+    while first < last and stack[first].filename.startswith(_OURS):
+        first += 1
+    while first < last and stack[last - 1].filename.startswith(_OURS):
+        last -= 1
+    return stack[first:last]

@@ -15,7 +15,7 @@ import os
 import socket
 import struct
 from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any
 
 MAX_MESSAGE = 128 << 10  # bytes in a datagram
 MAX_INLINE = 64 << 10  # bytes of a body that travels inside a message
@@ -53,7 +53,7 @@ class Channel:
         self._socket = socket.socket(fileno=fd)
         self._socket.setblocking(True)
 
-    def receive(self) -> Optional[tuple[tuple[Any, ...], list[int]]]:
+    def receive(self) -> tuple[tuple[Any, ...], list[int]] | None:
         """Wait for a message and the descriptors with it; None at end of file.
 
         The descriptors are close-on-exec and belong to the caller.

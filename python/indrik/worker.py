@@ -58,7 +58,7 @@ def run(post: Post) -> Status:
         return _give_up(post, "load", str(error), Status.CANNOT_LOAD)
     except (ImportError, SyntaxError) as error:
         return _give_up(post, "load", trouble.describe(error), Status.CANNOT_LOAD)
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit) as error:  # noqa: BLE001 (the application's; becomes status 3)
         return _give_up(post, "boot", trouble.describe(error), Status.BOOT_FAILED)
     afterfork.watch_retirement(post.lane.fileno(), post.report)
     errors = sys.stderr or open(os.devnull, "w")
@@ -93,20 +93,20 @@ def serve(post: Post, app: Application, errors: TextIO) -> Status:
             return Status.DONE
         if not size:
             return Status.DONE
-        if ancillary or flags & _CUT:
-            fds = descriptors(ancillary)
-        else:
-            fds = []
+        fds = descriptors(ancillary) if ancillary else []
+        if flags & _CUT:
+            close_all(fds)
+            raise WireError(f"a request of more than {MAX_MESSAGE} bytes or one descriptor")
         try:
             request, environ, body = loads(view[:size])
             outlet = replies[request >> _LOOP_SHIFT]
-            source = io.BytesIO(body) if body is not None else _opened(fds)
+            source = io.BytesIO(body) if body is not None and not fds else _opened(body, fds)
+            environ["wsgi.input"] = source
         except (EOFError, ValueError, TypeError, IndexError) as error:
             close_all(fds)
             raise WireError(f"not a request: {error}") from error
         row[BEAT] = row[START] = monotonic_ns()
         row[REQUEST] = request  # after its start: whoever sees the id sees the time
-        environ["wsgi.input"] = source
         environ["wsgi.errors"] = errors
         environ["wsgi.file_wrapper"] = FileWrapper
         respond(app, environ, Exchange(request, outlet), errors, request)
@@ -117,9 +117,11 @@ def serve(post: Post, app: Application, errors: TextIO) -> Status:
         row[REQUEST] = 0
 
 
-def _opened(fds: list[int]) -> BinaryIO:
-    (fd,) = fds
-    return open(fd, "rb")
+def _opened(body: bytes | None, fds: list[int]) -> BinaryIO:
+    """The body that came as a file, positioned at its start."""
+    if body is not None or len(fds) != 1:
+        raise ValueError("a body and a descriptor, or neither")
+    return open(fds[0], "rb")
 
 
 def _give_up(post: Post, stage: str, text: str, status: Status) -> Status:

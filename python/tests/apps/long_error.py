@@ -1,0 +1,1 @@
+raise RuntimeError("\u20ac" * 200_000 + " the end")

@@ -1,0 +1,5 @@
+def connect():
+    raise ConnectionRefusedError("no database at import")
+
+
+connect()

@@ -1,0 +1,302 @@
+"""A master and a gateway in one, for tests: it drives a real mold exactly as
+docs/protocol.md says. The workers become children of the test process."""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import io
+import marshal
+import os
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+PYTHON = Path(__file__).resolve().parent.parent
+APPS = Path(__file__).resolve().parent / "apps"
+LIMIT = 20.0  # seconds that a test waits for anything
+SLOTS, LOOPS = 4, 2
+MAGIC = 0x494E4452494B5342
+PR_SET_CHILD_SUBREAPER = 36
+
+_START = b"import sys\n\nfrom indrik.__main__ import main\n\nsys.exit(main())\n"
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.settimeout(LIMIT)
+    return ours, theirs
+
+
+def send(to: socket.socket, message: Any, *fds: int) -> None:
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack(f"{len(fds)}i", *fds))] if fds else []
+    to.sendmsg([marshal.dumps(message, 2)], rights)
+
+
+def receive(sock: socket.socket) -> tuple[Any, list[int]]:
+    """A message and its descriptors; (None, []) at end of file."""
+    data, ancillary, flags, _ = sock.recvmsg(1 << 18, socket.CMSG_SPACE(64 * 4), socket.MSG_CMSG_CLOEXEC)
+    assert not flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC)
+    assert len(data) <= 128 << 10
+    fds = [fd for _, _, part in ancillary for fd in struct.unpack(f"{len(part) // 4}i", part)]
+    return (marshal.loads(data) if data else None), fds
+
+
+def archive() -> int:
+    """A memfd with the zip that the Go package would make."""
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as z:
+        z.writestr("__main__.py", _START)
+        for path in sorted((PYTHON / "indrik").glob("*.py")):
+            z.writestr(f"indrik/{path.name}", path.read_bytes())
+    fd = os.memfd_create("indrik.zip")
+    os.write(fd, data.getvalue())
+    return fd
+
+
+def environ(**more: Any) -> dict[str, Any]:
+    base = {
+        "REQUEST_METHOD": "GET",
+        "SCRIPT_NAME": "",
+        "PATH_INFO": "/",
+        "QUERY_STRING": "",
+        "RAW_URI": "/",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "REMOTE_ADDR": "127.0.0.1",
+        "HTTP_HOST": "localhost",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.multithread": False,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+        "wsgi.input_terminated": True,
+    }
+    return {**base, **more}
+
+
+@dataclass
+class Answer:
+    """A reply as the client would see it."""
+
+    status: str
+    headers: Any
+    body: bytes
+    kind: str  # "inline", "file" or "stream"
+    complete: bool = True
+    text: str = ""
+
+
+@dataclass
+class Worker:
+    slot: int
+    pid: int
+    report: socket.socket
+    replies: list[socket.socket]
+    exit: int | None = None  # as os.waitstatus_to_exitcode gives it
+
+    def fact(self) -> Any:
+        return receive(self.report)[0]
+
+    def wait(self) -> int:
+        """The exit status, or minus the signal."""
+        if self.exit is None:
+            fd = os.pidfd_open(self.pid) if sys.version_info >= (3, 9) else -1
+            try:
+                if not select.select([fd], [], [], LIMIT)[0]:
+                    os.kill(self.pid, signal.SIGKILL)
+                    os.waitpid(self.pid, 0)
+                    raise AssertionError(f"worker {self.pid} did not leave")
+            finally:
+                os.close(fd)
+            self.exit = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self.exit
+
+    def retire(self) -> int:
+        os.kill(self.pid, signal.SIGTERM)
+        return self.wait()
+
+    def fds(self) -> dict[int, str]:
+        folder = f"/proc/{self.pid}/fd"
+        return {int(n): os.readlink(f"{folder}/{n}") for n in os.listdir(folder)}
+
+
+@dataclass
+class Master:
+    """Starts a mold on entry; on exit everything it started is gone."""
+
+    app: str = "gallery:hello"
+    zipped: bool = True
+    cwd: Path = APPS
+    pythonpath: list[str] = field(default_factory=list)
+    name: str = ""
+    generation: int = 7
+    env: dict[str, str] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    workers: list[Worker] = field(default_factory=list)
+    sequence: int = 0
+    quiet: bool = True  # whether the test is to fail if anything is on standard error
+
+    def __enter__(self) -> Master:
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        words = [MAGIC, 1, LOOPS, SLOTS, 1] + [0] * (3 + 8 * (LOOPS + SLOTS))
+        self.scoreboard = os.memfd_create("scoreboard")
+        os.write(self.scoreboard, struct.pack(f"{len(words)}Q", *words))
+        self.lane, self.lane_end = pair()
+        self.lane_end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("qq", 1, 0))
+        self.channel, theirs = pair()
+        self.said = tempfile.TemporaryFile()
+        self.mold = self._start(theirs)
+        theirs.close()
+        return self
+
+    def _start(self, channel: socket.socket) -> subprocess.Popen[bytes]:
+        zip_fd = archive()
+
+        def place() -> None:  # descriptors 3 and 4 and no others, as the master's start has it
+            high = [fcntl.fcntl(fd, fcntl.F_DUPFD, 10) for fd in (channel.fileno(), zip_fd)]
+            os.dup2(high[0], 3)
+            if self.zipped:
+                os.dup2(high[1], 4)
+            os.closerange(5 if self.zipped else 4, 1024)
+
+        command = ["/proc/self/fd/4"] if self.zipped else ["-m", "indrik"]
+        env = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")} | self.env
+        if not self.zipped:
+            env["PYTHONPATH"] = str(PYTHON)
+        mold = subprocess.Popen(
+            [sys.executable, *command, "--channel", "3"],
+            preexec_fn=place,
+            close_fds=False,
+            cwd=self.cwd,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stderr=self.said,
+        )
+        os.close(zip_fd)
+        return mold
+
+    def __exit__(self, kind: Any, error: Any, tb: Any) -> None:
+        for worker in self.workers:
+            if worker.exit is None:
+                os.kill(worker.pid, signal.SIGKILL)
+                worker.wait()
+        self.channel.close()
+        try:
+            status = self.mold.wait(LIMIT)
+        except subprocess.TimeoutExpired:
+            self.mold.kill()
+            status = self.mold.wait()
+        for sock in [self.lane, self.lane_end, *(s for w in self.workers for s in [w.report, *w.replies])]:
+            sock.close()
+        os.close(self.scoreboard)
+        text = self.stderr()
+        self.said.close()
+        if error is None:
+            assert status == 0, f"mold ended with {status}: {text}"
+            assert not (self.quiet and text), f"on standard error: {text}"
+        elif text:
+            print(text)
+
+    def stderr(self) -> str:
+        """What mold and workers have written; each call gives all of it."""
+        return os.pread(self.said.fileno(), 1 << 20, 0).decode()
+
+    def configure(self) -> Any:
+        """Send the first order; returns the mold's fact."""
+        settings = {
+            "app": self.app,
+            "generation": self.generation,
+            "name": self.name,
+            "pythonpath": self.pythonpath,
+            "worker_class": "sync",
+            "loops": LOOPS,
+            "version": "0.0.0",
+            **self.settings,
+        }
+        send(self.channel, ("configure", settings), self.scoreboard, self.lane_end.fileno())
+        return receive(self.channel)[0]
+
+    def spawn(self, slot: int = 0) -> Worker:
+        report, theirs = pair()
+        replies = [pair() for _ in range(LOOPS)]
+        send(self.channel, ("spawn", slot), theirs.fileno(), *(end.fileno() for _, end in replies))
+        theirs.close()
+        for _, end in replies:
+            end.close()
+        fact = receive(self.channel)[0]
+        assert fact[:2] == ("forked", slot), fact
+        worker = Worker(slot, fact[2], report, [ours for ours, _ in replies])
+        self.workers.append(worker)
+        return worker
+
+    def ready(self, slot: int = 0) -> Worker:
+        """A worker that has said it is ready."""
+        worker = self.spawn(slot)
+        assert worker.fact() == ("ready",)
+        return worker
+
+    def row(self, slot: int = 0) -> tuple[int, ...]:
+        return struct.unpack("8Q", os.pread(self.scoreboard, 64, 64 * (1 + LOOPS + slot)))
+
+    def next_id(self, loop: int = 0) -> int:
+        self.sequence += 1
+        return (loop << 56) | (3 << 48) | self.sequence
+
+    def ask(self, body: Any = b"", loop: int = 0, **more: Any) -> int:
+        """Send a request; body may be a descriptor, given as an int. Returns its id."""
+        number = self.next_id(loop)
+        if isinstance(body, int):
+            send(self.lane, (number, environ(**more), None), body)
+        else:
+            send(self.lane, (number, environ(CONTENT_LENGTH=str(len(body)), **more), body))
+        return number
+
+    def answer(self, worker: Worker, number: int) -> Answer:
+        """Wait for the whole reply to a request."""
+        sock = worker.replies[number >> 56]
+        message, fds = receive(sock)
+        assert message is not None and message[0] == number, message
+        if len(message) == 5:
+            return self._streamed(sock, message, fds)
+        _, status, headers, body = message
+        if isinstance(body, bytes):
+            assert not fds
+            return Answer(status, headers, body, "inline")
+        (fd,) = fds
+        offset, length = body
+        data = os.pread(fd, length, offset)
+        os.close(fd)
+        return Answer(status, headers, data, "file")
+
+    def _streamed(self, sock: socket.socket, message: Any, fds: list[int]) -> Answer:
+        number, status, headers, _, first = message
+        with socket.socket(fileno=fds[0]) as stream:
+            stream.settimeout(LIMIT)
+            parts = [first]
+            while data := stream.recv(1 << 16):
+                parts.append(data)
+        end, _ = receive(sock)
+        assert end[:2] == (number, None), end
+        return Answer(status, headers, b"".join(parts), "stream", end[2], end[3])
+
+    def get(self, worker: Worker, body: Any = b"", **more: Any) -> Answer:
+        return self.answer(worker, self.ask(body, **more))
+
+
+def until(holds: Any) -> None:
+    """Wait for a condition that has no event of its own, with a limit."""
+    end = time.monotonic() + LIMIT
+    while not holds():
+        assert time.monotonic() < end, "the condition never came true"
+        time.sleep(0.002)
