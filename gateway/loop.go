@@ -137,7 +137,11 @@ func (l *loop) run() {
 func (l *loop) wait() int {
 	n, err := poll(l.epfd, l.events[:])
 	if n == 0 && err == nil {
-		n, err = unix.EpollWait(l.epfd, l.events[:], waitLimit)
+		limit := waitLimit
+		if l.now < l.searchUntil || l.acceptAgain != 0 {
+			limit = waitShort
+		}
+		n, err = unix.EpollWait(l.epfd, l.events[:], limit)
 	}
 	if err != nil && err != unix.EINTR {
 		l.log.Error("epoll set could not be read", "error", err)
