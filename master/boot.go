@@ -74,7 +74,7 @@ func (m *master) poolConfig() pool.Config {
 
 // launch starts gateway, mold and pool. From here on failures are facts.
 func (m *master) launch() {
-	m.gen.start(m.facts.post)
+	m.gen.start()
 	if err := m.startGateway(); err != nil && m.gate.child == nil {
 		m.fail(err)
 		return

@@ -39,6 +39,8 @@ type (
 		gen  *generation
 		slot pool.SlotID
 	}
+	// strayEnded: a worker that the pool never had was reaped.
+	strayEnded struct{ gen *generation }
 	// slotMoved: the pool moved a slot.
 	slotMoved struct {
 		gen    *generation

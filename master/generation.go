@@ -3,6 +3,7 @@ package master
 import (
 	"context"
 	"fmt"
+	"syscall"
 	"time"
 
 	"github.com/indrik/indrik/dispatch"
@@ -29,11 +30,13 @@ type generation struct {
 	pool   *pool.Pool
 	mold   mold
 
+	post    func(fact)
 	workers map[pool.SlotID]*worker
 	queue   []*worker // not ordered yet, in the order in which they were wanted
 
 	retire context.CancelCauseFunc // ends the pool
 	ended  bool                    // the pool has
+	strays int                     // killed workers that the pool never had
 }
 
 // newGeneration makes the lane and the pool. Nothing runs before start.
@@ -42,7 +45,7 @@ func newGeneration(number int, board *dispatch.Scoreboard, cfg pool.Config, post
 	if err != nil {
 		return nil, err
 	}
-	g := &generation{number: number, lane: l, board: board, workers: map[pool.SlotID]*worker{}}
+	g := &generation{number: number, lane: l, board: board, post: post, workers: map[pool.SlotID]*worker{}}
 	cfg.Spawn = func(slot pool.SlotID) { post(spawnWanted{g, slot}) }
 	cfg.Changed = func(c pool.Change) { post(slotMoved{g, c}) }
 	cfg.Activity = g.activity
@@ -57,10 +60,10 @@ func newGeneration(number int, board *dispatch.Scoreboard, cfg pool.Config, post
 // start lets the pool run. It is a context of its own and no child of the
 // service's: the workers leave when the gateway is drained, not when the
 // service is asked to stop.
-func (g *generation) start(post func(fact)) {
+func (g *generation) start() {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	g.retire = cancel
-	go func() { post(poolEnded{g, g.pool.Run(ctx)}) }()
+	go func() { g.post(poolEnded{g, g.pool.Run(ctx)}) }()
 }
 
 // activity tells the pool what the worker of a slot wrote about itself. It runs
@@ -87,11 +90,11 @@ func (g *generation) want(slot pool.SlotID) {
 }
 
 // spawn hands the mold as many of the waiting orders as it may have at once.
-func (g *generation) spawn(now time.Time, loops int, post func(fact)) {
+func (g *generation) spawn(now time.Time, loops int) {
 	for len(g.queue) > 0 && g.mold.able() && g.pending() < forksAtOnce {
 		w := g.queue[0]
 		g.queue = g.queue[1:]
-		if err := g.order(w, now, loops, post); err != nil {
+		if err := g.order(w, now, loops); err != nil {
 			delete(g.workers, w.slot)
 			g.pool.SpawnFailed(w.slot, err)
 		}
@@ -99,7 +102,7 @@ func (g *generation) spawn(now time.Time, loops int, post func(fact)) {
 }
 
 // order tells the mold to fork w.
-func (g *generation) order(w *worker, now time.Time, loops int, post func(fact)) error {
+func (g *generation) order(w *worker, now time.Time, loops int) error {
 	theirs, err := w.equip(loops)
 	if err != nil {
 		return err
@@ -111,13 +114,18 @@ func (g *generation) order(w *worker, now time.Time, loops int, post func(fact))
 		return err
 	}
 	w.ordered = now
-	go w.listen(w.report, post)
+	go w.listen(w.report, g.post)
 	return nil
 }
 
 // forked notes that the worker exists, and passes on what it said before the
-// mold did.
+// mold did. A pool that has ended takes no workers any more.
 func (g *generation) forked(w *worker, pid int) {
+	if g.ended {
+		g.forget(w)
+		g.stray(pid)
+		return
+	}
 	w.pid = pid
 	g.pool.Spawned(w.slot, pid)
 	if w.failure != nil {
@@ -126,6 +134,21 @@ func (g *generation) forked(w *worker, pid int) {
 	if w.ready {
 		g.pool.Ready(w.slot, pid)
 	}
+}
+
+// stray kills a worker that nobody waits for: it would take requests from the
+// lane and answer to nobody. That it was reaped is a fact.
+func (g *generation) stray(pid int) {
+	process, err := pool.Watch(pid)
+	if err != nil {
+		return // no child of ours any more
+	}
+	_ = process.Signal(syscall.SIGKILL) // if it fails, it has ended
+	g.strays++
+	go func() {
+		<-process.Ended()
+		g.post(strayEnded{g})
+	}()
 }
 
 // adopt looks for a worker whose mold died before it could tell its number: it
@@ -182,6 +205,17 @@ func (g *generation) pending() (n int) {
 		}
 	}
 	return n
+}
+
+// unresolved reports that a process may exist, or come to be, of which the pool
+// does not know.
+func (g *generation) unresolved() bool {
+	for _, w := range g.workers {
+		if w.pending() {
+			return true
+		}
+	}
+	return g.strays > 0
 }
 
 // oldestOrder returns when the oldest unanswered spawn order was sent; zero if

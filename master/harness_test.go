@@ -26,6 +26,7 @@ import (
 	"github.com/indrik/indrik/gateway"
 	"github.com/indrik/indrik/internal/fdcheck"
 	"github.com/indrik/indrik/internal/testproc"
+	"github.com/indrik/indrik/pool"
 	"github.com/indrik/indrik/settings"
 )
 
@@ -141,6 +142,7 @@ type service struct {
 	mu     sync.Mutex
 	lines  []string
 	more   chan struct{} // closed when a line came, and replaced
+	silent chan struct{} // closed when nobody holds its stderr any more
 	ended  chan struct{}
 	status int
 }
@@ -184,21 +186,24 @@ func begin(t *testing.T, app string, set map[string][]string, env ...string) *se
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &service{t: t, more: make(chan struct{}), ended: make(chan struct{})}
+	s := &service{t: t, more: make(chan struct{}), silent: make(chan struct{}), ended: make(chan struct{})}
 	s.client = &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
 	t.Cleanup(s.show) // runs last: after everything was killed
 	s.cmd = testproc.Start(t, "master", file, writer)
 	_ = writer.Close() // the child has its own
 	go s.read(reader)
 	go func() {
-		_ = s.cmd.Wait() // the status is in ProcessState
-		s.status = s.cmd.ProcessState.ExitCode()
+		// Not cmd.Wait, which testproc calls and which would also wait for the pipes.
+		if state, err := s.cmd.Process.Wait(); err == nil {
+			s.status = state.ExitCode()
+		}
 		close(s.ended)
 	}()
 	return s
 }
 
 func (s *service) read(from io.ReadCloser) {
+	defer close(s.silent)
 	defer from.Close()
 	for lines := bufio.NewScanner(from); lines.Scan(); {
 		s.mu.Lock()
@@ -298,16 +303,28 @@ func (s *service) signal(pid int, sig syscall.Signal) {
 	}
 }
 
+// killWorker kills the only worker and waits for its end: a dying process may
+// still take a request, which is then lost with it.
+func (s *service) killWorker() (pid int) {
+	s.t.Helper()
+	pid = s.worker()
+	s.signal(pid, syscall.SIGKILL)
+	s.await("worker ended", 1)
+	return pid
+}
+
 func (s *service) signalMaster(sig syscall.Signal) { s.t.Helper(); s.signal(s.cmd.Process.Pid, sig) }
 
 // expect waits for the end of the master, and checks its exit status, that it
 // left nothing behind and that nothing unexpected is in its log.
 func (s *service) expect(status int) {
 	s.t.Helper()
-	select {
-	case <-s.ended:
-	case <-time.After(patience):
-		s.t.Fatal("the master did not end")
+	for what, end := range map[string]chan struct{}{"end": s.ended, "close its stderr": s.silent} {
+		select {
+		case <-end:
+		case <-time.After(patience):
+			s.t.Fatalf("the master did not %s", what)
+		}
 	}
 	if s.status != status {
 		s.t.Errorf("exit status: got %d, want %d", s.status, status)
@@ -379,14 +396,15 @@ func (d *systemd) await(t *testing.T, part string) (all []string) {
 	}
 }
 
-// busy waits until a worker has taken a request. The pool looks once a second.
+// busy waits until a worker has taken a request. The pool looks once a second,
+// so the request must take longer.
 func (s *service) busy() {
 	s.t.Helper()
 	limit := time.After(patience)
 	for {
 		all, more := s.entries()
 		for _, e := range all {
-			if e.text("@message") == "slot moved" && e.text("to") == "busy" {
+			if e.text("@message") == "slot moved" && e["to"] == float64(pool.Busy) {
 				return
 			}
 		}

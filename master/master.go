@@ -144,6 +144,8 @@ func (m *master) heard(f fact) {
 		f.gen.want(f.slot)
 	case slotMoved:
 		m.slotMoved(f.gen, f.change)
+	case strayEnded:
+		f.gen.strays--
 	case poolEnded:
 		m.poolEnded(f.gen, f.err)
 	}
@@ -170,7 +172,7 @@ func (m *master) settle() {
 	if m.stage == stopping {
 		m.leaveInOrder()
 	} else {
-		m.gen.spawn(time.Now(), m.loops, m.facts.post)
+		m.gen.spawn(time.Now(), m.loops)
 		m.serve()
 	}
 	m.speak()

@@ -143,14 +143,13 @@ func (m *master) moldSaid(g *generation, msg dispatch.Tuple) {
 	}
 }
 
-// forked hears that the mold forked a worker. One that nobody waits for any more
-// is killed: it would take requests from the lane and answer to nobody.
+// forked hears that the mold forked a worker.
 func (m *master) forked(g *generation, slot pool.SlotID, pid int) {
 	if pid <= 1 {
 		return // kill(2) would mean more than one process
 	}
 	w, there := g.workers[slot]
-	if there && w.pending() && !g.ended {
+	if there && w.pending() {
 		g.forked(w, pid)
 		return
 	}
@@ -158,7 +157,7 @@ func (m *master) forked(g *generation, slot pool.SlotID, pid int) {
 		return // adopted from the scoreboard already
 	}
 	m.log.Warn("surplus worker killed", "gen", g.number, "slot", int(slot), "pid", pid)
-	_ = unix.Kill(pid, unix.SIGKILL) // our child and not reaped, so the number is its own
+	g.stray(pid)
 }
 
 // moldEnded replaces the mold. The workers it forked are the master's children

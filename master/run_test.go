@@ -72,7 +72,7 @@ func TestBootFailures(t *testing.T) {
 		{app: "nowhere", status: 4, said: "nowhere"},
 		{app: "imports", status: 4, said: "there_is_no_such_module", trace: true},
 		{app: "good:missing", status: 4, said: "missing"},
-		{app: "good:os", status: 4, said: "callable"},
+		{app: "good:os", status: 4, said: "called"},
 		{app: "good:(", status: 4, said: "("},
 		{app: "raises", status: 3, said: "no database", trace: true},
 		{app: "exits", status: 3, said: "status 7"},
@@ -88,7 +88,7 @@ func TestBootFailures(t *testing.T) {
 				set["python"] = []string{c.python}
 			}
 			s := begin(t, c.app, set, "NOTIFY_SOCKET="+d.path)
-			s.lawful = []string{"worker ended", "spawn failed"} // of the pool, as any death
+			s.lawful = []string{"worker ended", "spawn failed", "spawn order expired"} // of the pool
 			s.expect(c.status)
 			told := strings.Join(d.await(t, "ERRNO="), "\n")
 			if strings.Contains(told, "READY=1") || !strings.Contains(told, "STATUS=failed: ") {
@@ -122,7 +122,7 @@ func TestLaterBootFailureDoesNotStopTheService(t *testing.T) {
 		"raw_env": {"ONCE=" + filepath.Join(t.TempDir(), "flag")},
 	}).serving()
 	s.lawful = []string{"worker ended", "worker failed to boot", "restart budget spent"}
-	s.signal(s.worker(), syscall.SIGKILL)
+	s.killWorker()
 	s.await("worker failed to boot", 3)
 	s.stop()
 }
@@ -175,7 +175,7 @@ func TestGatewayDeathUnderRequests(t *testing.T) {
 	s := begin(t, "good", nil).serving()
 	s.lawful = []string{"gateway ended"}
 	lost := make(chan int, 1)
-	go func() { status, _ := s.get("/slow?1"); lost <- status }()
+	go func() { status, _ := s.get("/slow?3"); lost <- status }()
 	s.busy()
 	s.signal(s.await("gateway started", 1).pid(), syscall.SIGKILL)
 	if status := <-lost; status != 0 {
@@ -196,7 +196,7 @@ func TestMoldDeathIsBridged(t *testing.T) {
 	if got := s.worker(); got != worker {
 		t.Errorf("worker: got %d, want %d, which the mold's death does not touch", got, worker)
 	}
-	s.signal(worker, syscall.SIGKILL)
+	s.killWorker()
 	if got := s.worker(); got == worker {
 		t.Error("the worker was not replaced")
 	}
@@ -209,7 +209,7 @@ func TestStuckMoldIsReplaced(t *testing.T) {
 	s := begin(t, "good", nil).serving()
 	s.lawful = []string{"mold stuck", "mold ended", "worker ended", "spawn failed"}
 	s.signal(s.await("mold started", 1).pid(), syscall.SIGSTOP)
-	s.signal(s.worker(), syscall.SIGKILL)
+	s.killWorker()
 	s.await("mold stuck", 1)
 	s.await("mold ready", 2)
 	s.worker()
@@ -259,7 +259,7 @@ func TestStopFinishesRequests(t *testing.T) {
 	t.Parallel()
 	s := begin(t, "good", map[string][]string{"workers": {"2"}}).serving()
 	answer := make(chan string, 1)
-	go func() { status, body := s.get("/slow?1"); answer <- fmt.Sprint(status, " ", body) }()
+	go func() { status, body := s.get("/slow?3"); answer <- fmt.Sprint(status, " ", body) }()
 	s.busy()
 	s.stop()
 	if got := <-answer; !strings.HasPrefix(got, "200 ") {
@@ -308,7 +308,7 @@ func TestStopAtOnce(t *testing.T) {
 func TestStopWhileBooting(t *testing.T) {
 	t.Parallel()
 	s := begin(t, "good", map[string][]string{"workers": {"20"}})
-	s.lawful = []string{"spawn failed"}
+	s.lawful = []string{"spawn failed", "spawn order expired"}
 	s.await("mold started", 1)
 	s.stop()
 }
@@ -355,7 +355,7 @@ func TestRefusals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer taken.Close()
+	t.Cleanup(func() { _ = taken.Close() }) // not defer: the subtests run later
 	for name, c := range map[string]struct{ setting, value, said string }{
 		"pid file":  {"pidfile", pid, fmt.Sprint(os.Getpid())},
 		"address":   {"bind", taken.Addr().String(), taken.Addr().String()},

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/indrik/indrik/gateway"
 )
 
@@ -16,6 +14,7 @@ const stragglers = 2 * time.Second
 var (
 	errDrained = errors.New("the gateway holds nothing any more")
 	errQuick   = errors.New("stopped at once")
+	errLeaving = errors.New("the service is stopping")
 )
 
 // stop begins to stop: nothing new is accepted, what is held is finished.
@@ -87,7 +86,7 @@ func (m *master) leaveInOrder() {
 		m.cancelQueued()
 		return
 	}
-	if g.mold.child != nil {
+	if g.mold.child != nil && !g.unresolved() { // else it has a spawn order to answer
 		g.mold.child.hangUp()
 	}
 	if m.gate.child != nil {
@@ -100,7 +99,7 @@ func (m *master) leaveInOrder() {
 func (m *master) cancelQueued() {
 	for _, w := range m.gen.queue {
 		m.gen.forget(w)
-		m.gen.pool.SpawnFailed(w.slot, errDrained)
+		m.gen.pool.SpawnFailed(w.slot, errLeaving)
 	}
 	m.gen.queue = nil
 }
@@ -120,6 +119,16 @@ func (m *master) judgeStop(now time.Time) {
 			c.kill()
 		}
 	}
+	if m.gen.mold.child != nil || !now.After(m.deadline.Add(stragglers)) {
+		return
+	}
+	for _, w := range m.gen.workers {
+		if w.pending() {
+			// Whoever it is that holds its report socket open: the end of the lane
+			// makes it leave.
+			m.gen.forget(w)
+		}
+	}
 }
 
 // poolEnded hears that no worker is left.
@@ -130,7 +139,8 @@ func (m *master) poolEnded(g *generation, err error) {
 	}
 	for _, w := range g.workers {
 		if w.pid != 0 && w.death == nil {
-			_ = unix.Kill(w.pid, unix.SIGKILL) // told to the pool too late: still ours alone
+			g.forget(w)
+			g.stray(w.pid) // the pool was told too late
 		}
 	}
 	if limit := time.Now().Add(stragglers); m.deadline.After(limit) {
@@ -140,5 +150,6 @@ func (m *master) poolEnded(g *generation, err error) {
 
 // gone reports that no process of ours is left.
 func (m *master) gone() bool {
-	return m.stage == stopping && m.gen.ended && m.gate.child == nil && m.gen.mold.child == nil
+	return m.stage == stopping && m.gen.ended && m.gate.child == nil && m.gen.mold.child == nil &&
+		!m.gen.unresolved()
 }
