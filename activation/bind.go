@@ -152,6 +152,9 @@ func checkHostName(host string) error {
 func (b Bind) String() string {
 	switch b.Network {
 	case "tcp":
+		if b.Host == "unix" { // a host of that name; unix:8000 would be a path
+			return "tcp://unix:" + strconv.Itoa(int(b.Port))
+		}
 		return net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port)))
 	case "unix":
 		return "unix:" + b.Path

@@ -2,6 +2,7 @@ package activation
 
 import (
 	"fmt"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -28,7 +29,7 @@ func (e *SocketError) Unwrap() error { return e.Err }
 // a parent process, so they name the directive.
 const (
 	remedyStream    = "use ListenStream= in the socket unit"
-	remedyFile      = "pass only sockets: remove OpenFile= from the service, and what an earlier version left in its descriptor store"
+	remedyFile      = "pass only sockets (see OpenFile= and FileDescriptorStoreMax= of the service), and as many as LISTEN_FDS says"
 	remedyAccept    = "set Accept=no in the socket unit"
 	remedyNotPassed = "whoever starts this process must keep it open and pass it on"
 	remedyListen    = "whoever bound it must also call listen(2)"
@@ -46,7 +47,7 @@ func inspect(fd int, name string) (Socket, error) {
 		return refuse("closed", remedyNotPassed, err)
 	}
 	if found, remedy := notSocket(st.Mode); found != "" {
-		return refuse(found, remedy, nil)
+		return refuse(found+target(fd), remedy, nil)
 	}
 	found, remedy, err := notListening(fd)
 	if err != nil {
@@ -78,9 +79,21 @@ func notSocket(mode uint32) (found, remedy string) {
 	case unix.S_IFBLK:
 		return "a block device", remedyFile
 	}
-	// epoll, eventfd, pidfd and their kin have no type at all. Most often it
-	// is our own: fewer descriptors were passed than announced.
-	return "an anonymous kernel object (epoll, eventfd, pidfd or the like)", remedyNotPassed
+	// epoll, eventfd, pidfd and their kin have no type at all.
+	return "an anonymous kernel object", remedyFile
+}
+
+// target tells which file fd is, as the link in /proc does (proc_pid_fd(5)), for
+// the end of a phrase. When fewer descriptors were passed than announced, the
+// next number is one of the Go runtime's own (its epoll, or the cpu.max of the
+// cgroup), and its name gives that away.
+func target(fd int) string {
+	buf := make([]byte, unix.PathMax)
+	n, err := unix.Readlink("/proc/self/fd/"+strconv.Itoa(fd), buf)
+	if err != nil || n == 0 {
+		return "" // no /proc here; the message does without
+	}
+	return " (" + strconv.QuoteToGraphic(string(buf[:n])) + ")"
 }
 
 // notListening names a socket that is not a listening stream socket, and gives
