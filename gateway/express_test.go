@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -373,6 +374,56 @@ func TestSeveralLoops(t *testing.T) {
 		c.closed()
 	}
 	g.expect(FactDrained)
+}
+
+// A client that reads slowly gets everything, in order, and holds no worker:
+// others are served meanwhile.
+func TestASlowReaderOfManyResponses(t *testing.T) {
+	g := newRig(t, nil)
+	page := strings.Repeat("0123456789abcdef", 4000)
+	g.hire(0, text(page))
+	c := g.dial()
+	const n = 300 // far more than the socket's buffers hold
+	go func() { _, _ = c.Write([]byte(strings.Repeat(get, n))) }()
+	waitFor(t, func() bool { return g.board.Loop(0).Answered() > 1 })
+	time.Sleep(100 * time.Millisecond) // so that the buffers are full
+	other := g.dial()
+	for range 10 {
+		other.say(get)
+		other.hear("GET")
+	}
+	for i := range n {
+		if _, body := c.hear("GET"); body != page {
+			t.Fatalf("response %d has %d bytes", i, len(body))
+		}
+	}
+}
+
+// A client that stops reading is given up after a while, and nothing of it stays.
+func TestAClientThatStopsReadingIsClosed(t *testing.T) {
+	g := newRig(t, func(c *Config) { c.Patience = 300 * time.Millisecond })
+	g.hire(0, text(strings.Repeat("x", 60_000)))
+	c := g.dial()
+	check(t, c.Conn.(*net.TCPConn).SetReadBuffer(4096))
+	go func() { _, _ = c.Write([]byte(strings.Repeat(get, 1000))) }()
+	waitFor(t, func() bool { return g.board.Loop(0).Connections() == 1 })
+	waitFor(t, func() bool { return g.board.Loop(0).Connections() == 0 })
+}
+
+// A client that half-closes after its request still gets the response.
+func TestAHalfClosedClientIsAnswered(t *testing.T) {
+	g := newRig(t, nil)
+	s := g.hire(0, nil)
+	c := g.dial()
+	c.say(get)
+	check(t, c.Conn.(*net.TCPConn).CloseWrite())
+	id, _, _, _, _ := s.take()
+	time.Sleep(20 * time.Millisecond) // so that the end has been seen before the reply
+	s.send(dispatch.Tuple{id, "200 OK", fields(), []byte("still here")})
+	if r, body := c.hear("GET"); body != "still here" || !r.Close {
+		t.Errorf("got %q, close %v", body, r.Close)
+	}
+	c.closed()
 }
 
 // A drain finishes what is held, says Connection: close, and takes nothing new.
