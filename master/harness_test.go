@@ -192,11 +192,14 @@ func begin(t *testing.T, app string, set map[string][]string, env ...string) *se
 	s.cmd = testproc.Start(t, "master", file, writer)
 	_ = writer.Close() // the child has its own
 	go s.read(reader)
+	// Not by cmd, which testproc needs to end the rest of the group.
+	process, err := pool.Watch(s.cmd.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
 	go func() {
-		// Not cmd.Wait, which testproc calls and which would also wait for the pipes.
-		if state, err := s.cmd.Process.Wait(); err == nil {
-			s.status = state.ExitCode()
-		}
+		exit := <-process.Ended()
+		s.status = exit.Status
 		close(s.ended)
 	}()
 	return s
@@ -219,6 +222,15 @@ func (s *service) show() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.t.Logf("the master said:\n%s", strings.Join(s.lines, "\n"))
+	}
+}
+
+// dump makes a master that does not go on say where it stands.
+func (s *service) dump() {
+	_ = syscall.Kill(s.cmd.Process.Pid, syscall.SIGABRT)
+	select {
+	case <-s.ended:
+	case <-time.After(time.Second):
 	}
 }
 
@@ -258,6 +270,7 @@ func (s *service) await(message string, nth int) entry {
 		select {
 		case <-more:
 		case <-limit:
+			s.dump()
 			s.t.Fatalf("no %q number %d in the log", message, nth)
 		}
 	}
@@ -323,6 +336,7 @@ func (s *service) expect(status int) {
 		select {
 		case <-end:
 		case <-time.After(patience):
+			s.dump()
 			s.t.Fatalf("the master did not %s", what)
 		}
 	}

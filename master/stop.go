@@ -54,6 +54,7 @@ func (m *master) quick() {
 	}
 	m.quickly, m.drained = true, true
 	if m.gate.child != nil {
+		m.gate.child.hangUp() // it takes no orders any more
 		m.gate.child.kill()
 	}
 	m.gen.retire(errQuick)
