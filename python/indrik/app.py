@@ -106,7 +106,7 @@ class Exchange:
     def answer(self, result: Iterable[bytes]) -> None:
         """Send all that the application returned. Does not close it."""
         unsent = self._stream is None and not self._finished
-        if unsent and (type(result) is list or type(result) is tuple):
+        if unsent and type(result) in (list, tuple):
             self._finish(_joined(result))
             return
         if unsent and type(result) is FileWrapper and self._send_file(result):
@@ -208,9 +208,13 @@ def respond(app: Application, environ: Environ, exchange: Exchange, errors: Text
 
 def checked(status: str, headers: Headers) -> Headers:
     """A copy of headers, if they and the status are what PEP 3333 allows."""
+    # One pass that unpacks, adds and joins checks the types of everything in it.
+    pairs, texts = [], [status]
     try:
-        pairs = [(name, text) for name, text in headers]
-        flat = status + "".join([name + text for name, text in pairs])
+        for name, text in headers:
+            pairs.append((name, text))
+            texts.append(name + text)
+        flat = "".join(texts)
     except (TypeError, ValueError):
         raise BrokenRule(
             "PEP 3333: start_response takes a status of type str and a list of (name, value) tuples of str"

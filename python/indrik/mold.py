@@ -80,6 +80,8 @@ def _configure(channel: Channel) -> Cast | None:
         if message[0] != "configure" or len(message) != 2 or len(fds) != 2:
             raise WireError(f"the order {message[0]!r} with {len(fds)} descriptors instead of 'configure' with 2")
         return _cast(message[1], fds)
+    except OSError as error:
+        raise WireError(f"the mold cannot be set up: {error}") from error
     finally:
         close_all(fds)
 

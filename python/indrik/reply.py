@@ -37,7 +37,7 @@ class ClientLeft(BrokenPipeError):
 def send_whole(outlet: socket.socket, head: Head, body: bytes) -> None:
     """Send a finished reply, in one message if the body is small enough."""
     if len(body) <= MAX_INLINE:
-        message = _pack(head, body)
+        message = _pack((*head, body))
         if len(message) <= MAX_MESSAGE:
             _send(outlet, message)
             return
@@ -51,25 +51,25 @@ def send_whole(outlet: socket.socket, head: Head, body: bytes) -> None:
 
 def send_file(outlet: socket.socket, head: Head, fd: int, offset: int, length: int) -> None:
     """Send a finished reply whose body is a part of a file. Leaves fd open."""
-    _send_with(outlet, _pack(head, (offset, length)), fd)
+    _send_with(outlet, _pack((*head, (offset, length))), fd)
 
 
 def begin(outlet: socket.socket, head: Head, first: bytes) -> socket.socket:
     """Send the head and the first bytes of a body; returns the stream for the
     rest, in which what did not fit the message is already on its way."""
     theirs, ours = socket.socketpair()
-    with theirs:
+    sent = False
+    try:
         ours.settimeout(None)  # whatever timeout the application made the default
-        message = _pack(head, None, first[:MAX_INLINE])
-        rest = first[MAX_INLINE:]
+        message, rest = _pack((*head, None, first[:MAX_INLINE])), first[MAX_INLINE:]
         if len(message) > MAX_MESSAGE:
-            message = _pack(head, None, b"")
-            rest = first
-        try:
-            _send_with(outlet, message, theirs.fileno())
-        except (TooLong, PeerGone):
+            message, rest = _pack((*head, None, b"")), first
+        _send_with(outlet, message, theirs.fileno())
+        sent = True
+    finally:
+        theirs.close()
+        if not sent:
             ours.close()
-            raise
     # From here on the caller owns a begun reply, so a client that has left is
     # found by its next write and not raised before it has the stream.
     if rest:
@@ -93,17 +93,16 @@ def end(outlet: socket.socket, request: int, complete: bool, text: str) -> None:
     _send(outlet, dumps((request, None, complete, text), MARSHAL_VERSION))
 
 
-def _pack(head: Head, *body: Any) -> bytes:
-    message: Any = (*head, *body)
+def _pack(message: Any) -> bytes:
+    """The bytes of a message that begins with a Head."""
     try:
         return dumps(message, MARSHAL_VERSION)
     except ValueError:
         # marshal writes exact types only, and an application may give a subclass
         # of str; Django's redirects carry a SafeString.
-        request, status, headers = head
-        exact = [(str.__str__(name), str.__str__(text)) for name, text in headers]
-        message = (request, str.__str__(status), exact, *body)
-        return dumps(message, MARSHAL_VERSION)
+        request, status, headers, *body = message
+        exact: Any = [(str.__str__(name), str.__str__(text)) for name, text in headers]
+        return dumps((request, str.__str__(status), exact, *body), MARSHAL_VERSION)
 
 
 def _send(outlet: socket.socket, message: bytes) -> None:

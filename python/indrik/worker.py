@@ -30,6 +30,7 @@ from .wire import (
 )
 
 _LOOP_SHIFT = 56  # of a request's id: the gateway loop that it belongs to
+_CLOEXEC = socket.MSG_CMSG_CLOEXEC
 _CUT = socket.MSG_TRUNC | socket.MSG_CTRUNC
 _CONTROL = socket.CMSG_SPACE(4)  # room for the one descriptor a request may bring
 
@@ -85,7 +86,7 @@ def serve(post: Post, app: Application, errors: TextIO) -> Status:
     row[BEAT] = monotonic_ns()
     while True:
         try:
-            size, ancillary, flags, _ = receive(buffers, _CONTROL, socket.MSG_CMSG_CLOEXEC)
+            size, ancillary, flags, _ = receive(buffers, _CONTROL, _CLOEXEC)
         except BlockingIOError:  # the lane's SO_RCVTIMEO: nothing to do for a second
             row[BEAT] = monotonic_ns()
             continue

@@ -149,6 +149,15 @@ def test_scoreboard_that_is_none_is_refused():
         assert "magic" in m.configure()[1]
 
 
+def test_descriptors_of_the_wrong_kind_are_refused():
+    m = Master()
+    with pytest.raises(AssertionError, match="mold ended with 1"), m:
+        good = {"app": "a", "generation": 1, "name": "", "pythonpath": [], "worker_class": "sync", "loops": LOOPS}
+        send(m.channel, ("configure", good), m.scoreboard, m.scoreboard)
+        fact = receive(m.channel)[0]
+        assert fact[0] == "failed" and "cannot be set up" in fact[1]
+
+
 def test_configure_without_descriptors_is_refused():
     m = Master()
     with pytest.raises(AssertionError, match="mold ended with 1"), m:
