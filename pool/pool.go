@@ -144,6 +144,9 @@ func (c Config) check() error {
 // process is taken into a vacant slot (so a caller can hand over workers it
 // has from before) and killed if the slot is taken. After Run has ended the
 // process stays the caller's.
+//
+// An [os.Process] for it must be released ([os.Process.Release]) and not
+// waited for: it holds a descriptor of its own.
 func (p *Pool) Spawned(slot SlotID, pid int) {
 	p.kin.add(pid) // before the owner hears of it, or a sweep might take it
 	if !p.mail.post(wasSpawned{slot, pid}) {

@@ -109,11 +109,13 @@ func (p *Process) Signal(sig syscall.Signal) error {
 	err := p.conn.Control(func(fd uintptr) {
 		failed = unix.PidfdSendSignal(int(fd), sig, nil, 0)
 	})
-	if errors.Is(err, os.ErrClosed) || errors.Is(failed, unix.ESRCH) {
+	// Control fails only on a file that is closed, with an error that has no
+	// public name; wait closes it after the reap.
+	if err != nil || errors.Is(failed, unix.ESRCH) {
 		return os.ErrProcessDone
 	}
-	if err := errors.Join(err, failed); err != nil {
-		return fmt.Errorf("send %s to process %d: %w", unix.SignalName(sig), p.pid, err)
+	if failed != nil {
+		return fmt.Errorf("send %s to process %d: %w", unix.SignalName(sig), p.pid, failed)
 	}
 	return nil
 }

@@ -39,12 +39,14 @@ func TryStart(t testing.TB, part string, files ...*os.File) (*exec.Cmd, error) {
 	if err != nil {
 		return nil, err
 	}
+	pid := cmd.Process.Pid // Release forgets it
 	t.Cleanup(func() {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // ESRCH: the whole group is gone
-		_ = cmd.Wait()                                      // killed, or reaped by somebody else
-		_ = line.Close()                                    // nothing was written to it
+		_ = syscall.Kill(-pid, syscall.SIGKILL) // ESRCH: the whole group is gone
+		_ = cmd.Wait()                          // killed, or reaped by somebody else
+		_ = cmd.Process.Release()               // Wait keeps the pidfd if somebody else reaped
+		_ = line.Close()                        // nothing was written to it
 		if t.Failed() {
-			t.Logf("part %q, pid %d, said:\n%s", part, cmd.Process.Pid, said)
+			t.Logf("part %q, pid %d, said:\n%s", part, pid, said)
 		}
 	})
 	return cmd, nil
@@ -107,11 +109,16 @@ func Fork(part string, files ...*os.File) (*os.Process, error) {
 
 // environ is our environment with the part in it, once: of two entries Go
 // takes the first, so a part that forks another would fork itself for ever.
+//
+// Under -race a process sleeps a second when it exits, to let other threads
+// report; a part that ends in time must not be late for that.
 func environ(part string) []string {
+	const race = "GORACE"
 	env := slices.DeleteFunc(os.Environ(), func(entry string) bool {
-		return strings.HasPrefix(entry, partEnv+"=")
+		return strings.HasPrefix(entry, partEnv+"=") || strings.HasPrefix(entry, race+"=")
 	})
-	return append(env, partEnv+"="+part)
+	options := strings.TrimSpace(os.Getenv(race) + " atexit_sleep_ms=0")
+	return append(env, partEnv+"="+part, race+"="+options)
 }
 
 // File is the nth file given to the part that calls it, from 0. Call it once
