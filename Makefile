@@ -1,0 +1,60 @@
+# Two lines to begin with: `make run`, then `make test`. `make help` has the rest.
+
+FUZZTIME ?= 30s
+GOTEST   ?= go test -race -p 2 -timeout 10m
+STATIC   := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+# The lab runs by itself: it says why when it is skipped, which go test shows only under -v.
+PACKAGES  = $$(go list ./... | grep -v /test/lab)
+SCRIPTS   = test/install .ci/run $(wildcard bench/run test/*.sh bench/*.sh)
+
+.PHONY: help build run test test-go test-python lab lint check fuzz bench clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+build: ## build bin/indrik
+	CGO_ENABLED=0 go build -trimpath -o bin/indrik ./cmd/indrik
+
+run: build ## serve examples/hello on http://127.0.0.1:8000 with two workers; Ctrl-C drains and ends
+	@exec bin/indrik --chdir examples/hello -w 2 -b 127.0.0.1:8000 app:app
+
+test: build ## install what the tests need (test/install says what), then run all of them
+	test/install
+	go vet ./...
+	$(MAKE) --no-print-directory test-go test-python lab
+
+test-go: ## Go tests with the race detector, without the lab
+	$(GOTEST) $(PACKAGES)
+
+test-python: ## tests of the Python side
+	.venv/bin/python -m pytest -q python/tests
+
+lab: build ## tests of units and activation in a real systemd (root, systemd-container)
+	go test -v -timeout 10m ./test/lab
+
+lint: ## gofmt, vet, staticcheck, ruff, mypy, shellcheck
+	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "gofmt -w these:"; echo "$$unformatted"; exit 1; }
+	go vet ./...
+	go run $(STATIC) ./...
+	.venv/bin/ruff check python
+	cd python && ../.venv/bin/mypy
+	@if command -v shellcheck >/dev/null; then echo shellcheck $(SCRIPTS); shellcheck $(SCRIPTS); \
+	else echo "shellcheck is not installed: the scripts are not checked"; fi
+
+check: test lint ## what continuous integration runs
+
+fuzz: ## every fuzz target for FUZZTIME (30s) each
+	@set -e; for package in $$(go list ./...); do \
+	  for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+	    echo "$$package $$target"; \
+	    go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -parallel 2 $$package; \
+	  done; \
+	done
+
+bench: build ## compare with gunicorn on this machine (bench/run)
+	@if [ -x bench/run ]; then test/install && exec bench/run; else echo "bench/run does not exist yet"; exit 1; fi
+
+clean: ## remove what make made
+	rm -rf bin .venv
+	find . -name __pycache__ -prune -exec rm -rf {} +
