@@ -44,6 +44,7 @@ type conn struct {
 	phase    connPhase
 	peer     []byte // REMOTE_ADDR and REMOTE_PORT as items of the environ
 	address  string // the client's address for the access log, "" on a Unix socket
+	trusted  bool   // it may say what scheme its client spoke
 	position int    // in loop.conns
 
 	pending []byte // bytes that were read and belong to no dispatched request

@@ -14,7 +14,6 @@ import (
 func environPrefix(c Config, host, port string) []byte {
 	b := appendPair(nil, "SERVER_SOFTWARE", c.Software)
 	b = appendPair(b, "SCRIPT_NAME", "")
-	b = appendPair(b, "wsgi.url_scheme", "http")
 	b = dispatch.AppendKey(b, "wsgi.version")
 	b = dispatch.AppendInt(dispatch.AppendInt(dispatch.AppendTuple(b, 2), 1), 0)
 	b = dispatch.AppendBool(dispatch.AppendKey(b, "wsgi.multithread"), false)
@@ -48,6 +47,14 @@ func (e *environ) append(b []byte, c *conn, h *http1.Head, length int64) ([]byte
 	b = dispatch.AppendDict(b)
 	b = append(b, c.listener.prefix...)
 	b = append(b, c.peer...)
+	scheme := "http"
+	if c.trusted {
+		var err error
+		if scheme, err = forwardedScheme(h); err != nil {
+			return b, err
+		}
+	}
+	b = appendPair(b, "wsgi.url_scheme", scheme)
 	if c.listener.unix {
 		b = appendHost(b, h.Authority)
 	}

@@ -39,6 +39,7 @@ type gateway struct {
 	channel *dispatch.Channel
 	board   *dispatch.Scoreboard
 	access  *accessLog
+	trusted trust
 	loops   []*loop
 	running sync.WaitGroup
 
@@ -144,6 +145,9 @@ func (g *gateway) configure(o *order, fds []int) error {
 	}
 	if err != nil {
 		return fmt.Errorf("read the configuration: %w", err)
+	}
+	if g.trusted, err = parseTrust(g.config.ForwardedAllowIPs); err != nil {
+		return err
 	}
 	if g.board, err = dispatch.OpenScoreboard(fds[0]); err != nil {
 		return fmt.Errorf("open the scoreboard: %w", err)

@@ -43,7 +43,7 @@ func newBench(t testing.TB) *bench {
 	need(t, err)
 	b.client = pair[1]
 	ln := &listener{prefix: environPrefix(config, "127.0.0.1", "8000")}
-	b.conn = &conn{fd: pair[0], listener: ln, peer: dispatch.AppendLatin1(dispatch.AppendKey(nil, "REMOTE_ADDR"), "127.0.0.1")}
+	b.conn = &conn{trusted: true, fd: pair[0], listener: ln, peer: dispatch.AppendLatin1(dispatch.AppendKey(nil, "REMOTE_ADDR"), "127.0.0.1")}
 	l.now = dispatch.Monotonic()
 	l.adopt(b.conn)
 	l.useLane(dispatchLane(lane, b.taker))

@@ -54,7 +54,7 @@ func (l *loop) accept(ln *listener) {
 		l.pausedBefore = false
 		l.accepted++
 		c := &conn{fd: fd, listener: ln, position: -1, fresh: true}
-		c.describe(&sa)
+		c.describe(&sa, l.gateway.trusted)
 		l.place(c)
 	}
 }
@@ -134,8 +134,9 @@ func (l *loop) stopAccepting() {
 }
 
 // describe fills in who the client is.
-func (c *conn) describe(sa *unix.RawSockaddrAny) {
+func (c *conn) describe(sa *unix.RawSockaddrAny, trusted trust) {
 	addr, ok := clientAddress(sa)
+	c.trusted = !ok || trusted.includes(addr.Addr())
 	if !ok {
 		c.peer = dispatch.AppendLatin1(dispatch.AppendKey(nil, "REMOTE_ADDR"), "")
 		return

@@ -26,6 +26,10 @@ type Config struct {
 	// AccessLog is where a line per response goes: nowhere if empty, standard
 	// output for "-", else the path of a file, opened for appending.
 	AccessLog string `json:"access_log"`
+	// ForwardedAllowIPs are the peers whose word about the client's scheme is
+	// taken: addresses and networks with commas between them, or "*". Peers on
+	// Unix sockets are always trusted.
+	ForwardedAllowIPs string `json:"forwarded_allow_ips"`
 	// KeepAlive is how long a connection may stay idle between two requests
 	// (60 s). Negative: connections are closed after each response.
 	KeepAlive time.Duration `json:"keep_alive"`
