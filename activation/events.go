@@ -105,8 +105,9 @@ func micros(d time.Duration) string { return strconv.FormatInt(d.Microseconds(),
 // the next assignment. Runs of white space and control characters become one
 // space; what does not fit is cut between characters and replaced by "…".
 func oneLine(text string, limit int) string {
-	// Do not work through megabytes of traceback for the 4 KiB that remain:
-	// nothing but white space can shrink, and it shrinks to less than this.
+	// Do not work through megabytes of traceback for the 4 KiB that remain.
+	// Only runs of white space and of invalid bytes shrink; a text made of
+	// little else may come out shorter than it could be.
 	if most := 16 * MaxNotification; len(text) > most {
 		text = text[:most]
 	}

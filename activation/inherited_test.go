@@ -194,7 +194,7 @@ func TestSystemdSocketActivate(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, "-l", first, "-l", second, "--fdname=http:admin",
-		"-E", partEnv+"=service", self(t))
+		"-E", partEnv+"=service", "-E", quick, self(t))
 	cmd.Stdout, cmd.Stderr = new(bytes.Buffer), new(bytes.Buffer)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -238,7 +238,7 @@ func TestSystemdSocketActivateDatagram(t *testing.T) {
 	path := in(temp(t), "d")
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, program, "--datagram", "-l", path, "-E", partEnv+"=service", self(t))
+	cmd := exec.CommandContext(ctx, program, "--datagram", "-l", path, "-E", partEnv+"=service", "-E", quick, self(t))
 	cmd.Stdout, cmd.Stderr = new(bytes.Buffer), new(bytes.Buffer)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

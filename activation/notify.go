@@ -38,8 +38,7 @@ var errNotifierClosed = errors.New("notifier is closed")
 // reading, and then fails with EAGAIN. All methods may be called at the same
 // time, and on a nil *Notifier, where they do nothing and return nil.
 type Notifier struct {
-	to   unix.Sockaddr
-	text string // NOTIFY_SOCKET as it was written, for errors
+	address string // NOTIFY_SOCKET as it was written
 
 	mu sync.RWMutex // held for reading while fd is used, for writing to close it
 	fd int          // -1 after Close
@@ -80,7 +79,7 @@ func newNotifier(text string, limit time.Duration) (*Notifier, error) {
 		_ = unix.Close(fd) // never used
 		return nil, fmt.Errorf("limit the time to notify %s: %w", text, err)
 	}
-	return &Notifier{to: &unix.SockaddrUnix{Name: text}, text: text, fd: fd}, nil
+	return &Notifier{address: text, fd: fd}, nil
 }
 
 // Enabled reports whether there is a service manager to tell. It is false for
@@ -101,7 +100,7 @@ func (n *Notifier) Close() error {
 	fd := n.fd
 	n.fd = -1
 	if err := unix.Close(fd); err != nil {
-		return fmt.Errorf("close the socket to notify %s: %w", n.text, err)
+		return fmt.Errorf("close the socket to notify %s: %w", n.address, err)
 	}
 	return nil
 }
@@ -126,17 +125,17 @@ func (n *Notifier) SendFDs(fds []int, assignments ...string) error {
 	}
 	message, err := compose(assignments)
 	if err != nil {
-		return fmt.Errorf("notify %s: %w", n.text, err)
+		return fmt.Errorf("notify %s: %w", n.address, err)
 	}
 	var rights []byte
 	if len(fds) > MaxNotificationFDs {
-		return fmt.Errorf("notify %s: %d descriptors in one message, and the kernel takes %d", n.text, len(fds), MaxNotificationFDs)
+		return fmt.Errorf("notify %s: %d descriptors in one message, and the kernel takes %d", n.address, len(fds), MaxNotificationFDs)
 	}
 	if len(fds) > 0 {
 		rights = unix.UnixRights(fds...)
 	}
 	if err := n.transmit(message, rights); err != nil {
-		return fmt.Errorf("notify %s: %w", n.text, err)
+		return fmt.Errorf("notify %s: %w", n.address, err)
 	}
 	return nil
 }
@@ -148,8 +147,9 @@ func (n *Notifier) transmit(message, rights []byte) error {
 	if n.fd < 0 {
 		return errNotifierClosed
 	}
+	to := &unix.SockaddrUnix{Name: n.address} // one per call: encoding it writes into it
 	for start := time.Now(); ; {
-		_, err := unix.SendmsgN(n.fd, message, rights, n.to, unix.MSG_NOSIGNAL)
+		_, err := unix.SendmsgN(n.fd, message, rights, to, unix.MSG_NOSIGNAL)
 		// A signal ends a wait with a time limit even under SA_RESTART
 		// (signal(7)), and the next one begins anew; the Go runtime sends
 		// itself signals, so the whole must be limited too.

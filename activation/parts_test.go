@@ -28,9 +28,10 @@ const patience = 10 * time.Second
 // exactly those of the activation protocol, so nothing else is passed.
 const (
 	partEnv = "ACTIVATION_TEST_PART"
-	execEnv = "ACTIVATION_TEST_EXEC" // JSON list of arguments
-	bindEnv = "ACTIVATION_TEST_BIND" // path and octal mode for the part "binder"
-	pidEnv  = "ACTIVATION_TEST_PID"  // what playManager does otherwise than well
+	execEnv = "ACTIVATION_TEST_EXEC"     // JSON list of arguments
+	bindEnv = "ACTIVATION_TEST_BIND"     // path and octal mode for the part "binder"
+	quick   = "GORACE=atexit_sleep_ms=0" // or each part ends a second late under -race
+	pidEnv  = "ACTIVATION_TEST_PID"      // what playManager does otherwise than well
 )
 
 func TestMain(m *testing.M) {
@@ -175,7 +176,7 @@ func managed(t *testing.T, ctx context.Context, argv []string, files []*os.File,
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(ctx, self(t))
-	cmd.Env = append(os.Environ(), partEnv+"=manager", execEnv+"="+string(args))
+	cmd.Env = append(os.Environ(), partEnv+"=manager", execEnv+"="+string(args), quick)
 	cmd.Env = append(cmd.Env, env...)
 	cmd.ExtraFiles = files
 	cmd.Stdout, cmd.Stderr = new(bytes.Buffer), new(bytes.Buffer)

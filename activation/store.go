@@ -85,7 +85,7 @@ func (n *Notifier) Barrier(ctx context.Context) error {
 	}
 	var ends [2]int
 	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
-		return fmt.Errorf("make a barrier for %s: %w", n.text, err)
+		return fmt.Errorf("make a barrier for %s: %w", n.address, err)
 	}
 	read := os.NewFile(uintptr(ends[0]), "barrier")
 	defer func() { _ = read.Close() }() // read side; nothing to lose
@@ -103,5 +103,5 @@ func (n *Notifier) Barrier(ctx context.Context) error {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		err = context.Cause(ctx)
 	}
-	return fmt.Errorf("wait for %s to pass the barrier: %w", n.text, err)
+	return fmt.Errorf("wait for %s to pass the barrier: %w", n.address, err)
 }

@@ -203,7 +203,7 @@ func TestModeOfTheSocketFile(t *testing.T) {
 	}{{"022", 0, "755"}, {"077", 0, "700"}, {"077", 0o660, "660"}, {"000", 0o600, "600"}, {"027", 0o777, "777"}} {
 		path := in(temp(t), "s")
 		cmd := exec.CommandContext(t.Context(), "sh", "-c", `umask $1 && exec "$0"`, self(t), c.umask)
-		cmd.Env = append(os.Environ(), partEnv+"=binder", bindEnv+"="+fmt.Sprintf("%s %o", path, c.mode))
+		cmd.Env = append(os.Environ(), partEnv+"=binder", quick, bindEnv+"="+fmt.Sprintf("%s %o", path, c.mode))
 		said, err := cmd.CombinedOutput()
 		if got := strings.TrimSpace(string(said)); err != nil || got != c.want {
 			t.Errorf("umask %s, mode %o: file has mode %s (%v), want %s", c.umask, c.mode, got, err, c.want)
