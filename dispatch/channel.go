@@ -20,10 +20,10 @@ import (
 type Channel struct {
 	file    *os.File
 	conn    syscall.RawConn
-	turn    chan struct{} // holds one token while a Send is on
-	timeout atomic.Int64  // of Send, in ns; 0: none
+	timeout atomic.Int64 // of Send, in ns; 0: none
 	closed  atomic.Bool
 
+	sending   sync.Mutex // the file's write deadline is that of one Send
 	receiving sync.Mutex
 	buf       []byte // of the largest message received so far
 }
@@ -43,7 +43,7 @@ func NewChannel(fd int, name string) (*Channel, error) {
 		_ = file.Close() // nothing was written
 		return nil, fmt.Errorf("channel to %s on fd %d: %w", name, fd, err)
 	}
-	return &Channel{file: file, conn: conn, turn: make(chan struct{}, 1)}, nil
+	return &Channel{file: file, conn: conn}, nil
 }
 
 func checkSeqpacket(fd int) error {
@@ -60,7 +60,8 @@ func checkSeqpacket(fd int) error {
 // SetSendTimeout bounds the time that each later Send may wait for a peer that
 // does not read, the time it waits for other senders included. 0, as at first, is
 // no limit. A process that is stopped reads nothing: whoever must not wait for one
-// sets a limit.
+// sets a limit before the first Send, since one that began without a limit holds up
+// those behind it.
 func (c *Channel) SetSendTimeout(d time.Duration) { c.timeout.Store(int64(d)) }
 
 // Send sends msg, with copies of the descriptors fds beside it, which stay the
@@ -86,36 +87,13 @@ func (c *Channel) Send(msg Tuple, fds ...int) error {
 	if timeout := time.Duration(c.timeout.Load()); timeout > 0 {
 		deadline = time.Now().Add(timeout)
 	}
-	if err := c.takeTurn(deadline); err != nil {
-		return c.wrap("send to", err)
-	}
-	defer func() { <-c.turn }()
+	// The deadline was taken before the lock: whoever holds it gives up no later.
+	c.sending.Lock()
+	defer c.sending.Unlock()
 	return c.wrap("send to", c.write(data, beside, deadline))
 }
 
-// takeTurn waits until no other Send is on. A mutex would not do: a sender behind
-// one that waits for a stopped peer has a deadline of its own.
-func (c *Channel) takeTurn(deadline time.Time) error {
-	if deadline.IsZero() {
-		c.turn <- struct{}{}
-		return nil
-	}
-	select {
-	case c.turn <- struct{}{}:
-		return nil
-	default:
-	}
-	late := time.NewTimer(time.Until(deadline))
-	defer late.Stop()
-	select {
-	case c.turn <- struct{}{}:
-		return nil
-	case <-late.C:
-		return os.ErrDeadlineExceeded
-	}
-}
-
-// write sends one datagram. Only the holder of the turn calls it.
+// write sends one datagram. The caller holds sending.
 func (c *Channel) write(data, beside []byte, deadline time.Time) error {
 	if err := c.file.SetWriteDeadline(deadline); err != nil {
 		return err

@@ -153,14 +153,27 @@ func TestChannelCarriesMessagesBothWays(t *testing.T) {
 
 // The largest message passes although the system's buffers may be small.
 func TestChannelCarriesTheLargestMessage(t *testing.T) {
-	a, b := channelPair(t)
+	noLeak(t)
+	fd1, fd2 := socketPair(t)
+	for _, fd := range []int{fd1, fd2} {
+		if size, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF); err != nil || size < 2*MaxMessage {
+			t.Errorf("a send buffer of %d bytes, %v; want %d", size, err, 2*MaxMessage)
+		}
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
+			t.Errorf("descriptor flags %#x, %v; want close-on-exec", flags, err)
+		}
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0); err != nil || flags&unix.O_NONBLOCK != 0 {
+			t.Errorf("file flags %#x, %v; want blocking", flags, err)
+		}
+	}
+	a, b := newChannel(t, fd1), newChannel(t, fd2)
 	msg := Tuple{bytes.Repeat([]byte("x"), MaxMessage-2-5)} // behind ) 1 s and the size
 	data, err := Marshal(msg)
 	if err != nil || len(data) != MaxMessage {
 		t.Fatalf("the message has %d bytes, %v; want %d", len(data), err, MaxMessage)
 	}
+	a.SetSendTimeout(limit)
 	for range 3 {
-		a.SetSendTimeout(limit)
 		send(t, a, msg)
 		wantMessage(t, b, msg)
 	}
@@ -422,7 +435,7 @@ func TestCloseEndsSendAndReceive(t *testing.T) {
 	fill(t, a)
 	ended := make(chan error, 3)
 	go func() { ended <- a.Send(Tuple{"waits for room", make([]byte, 10_000)}) }()
-	go func() { ended <- a.Send(Tuple{"waits for its turn", make([]byte, 10_000)}) }()
+	go func() { ended <- a.Send(Tuple{"waits for the other", make([]byte, 10_000)}) }()
 	go func() {
 		_, _, err := a.Receive()
 		ended <- err

@@ -95,47 +95,50 @@ func (r *Reader) fail(at int, what string) error {
 // next looks at the value at pos and moves nothing. It follows a reference: then
 // the result lies earlier in the message.
 func (r *Reader) next() (found, error) {
-	switch {
-	case r.err != nil:
-		return found{}, r.err
-	case r.finished:
-		return found{}, r.fail(r.pos, "nothing is left to read")
-	case r.pos >= len(r.msg):
-		return found{}, r.fail(r.pos, "data ends where a value is wanted")
+	if r.err != nil || r.finished || r.pos >= len(r.msg) {
+		return found{}, r.nothing()
 	}
-	f := found{at: r.pos, body: r.pos + 1}
-	f.code = r.msg[f.at]
-	if f.code == codeRef {
-		if err := r.follow(&f); err != nil {
+	at, back := r.pos, 0
+	code := r.msg[at]
+	if code == codeRef {
+		var err error
+		if at, back, err = r.follow(); err != nil {
 			return found{}, err
 		}
+		code = r.msg[at]
 	}
-	f.flag = f.code&flagRef != 0
-	f.code &^= flagRef
-	if r.depth > 0 && r.stack[r.depth-1].left == wantKey && !isStr(f.code) {
+	if r.depth > 0 && r.stack[r.depth-1].left == wantKey && !isStr(code&^flagRef) {
 		return found{}, r.fail(r.pos, "a dict key that is not a str")
 	}
-	return f, nil
+	return found{code: code &^ flagRef, flag: code&flagRef != 0, at: at, body: at + 1, back: back}, nil
 }
 
-// follow puts the value that a reference stands for in place of the reference.
-// The list holds no references, so one step is enough. A value that is still open
-// contains the reference: it would never end.
-func (r *Reader) follow(f *found) error {
-	index, ok := r.number(f.body)
-	if !ok || index < 0 || index >= len(r.refs) {
-		return r.fail(f.at, "a reference to nothing")
+// nothing is the error for a value that is asked for where none is.
+func (r *Reader) nothing() error {
+	switch {
+	case r.err != nil:
+		return r.err
+	case r.finished:
+		return r.fail(r.pos, "nothing is left to read")
 	}
-	f.back = f.body + 4
-	target := int(r.refs[index])
+	return r.fail(r.pos, "data ends where a value is wanted")
+}
+
+// follow returns where the value stands that the reference at pos is for, and
+// where the reference ends. The list holds no references, so one step is enough. A
+// value that is still open contains the reference: it would never end.
+func (r *Reader) follow() (target, back int, err error) {
+	index, ok := r.number(r.pos + 1)
+	if !ok || index < 0 || index >= len(r.refs) {
+		return 0, 0, r.fail(r.pos, "a reference to nothing")
+	}
+	target = int(r.refs[index])
 	for i := range r.depth {
 		if r.stack[i].start == target {
-			return r.fail(f.at, "a reference to a value that is still open")
+			return 0, 0, r.fail(r.pos, "a reference to a value that is still open")
 		}
 	}
-	f.at, f.body = target, target+1
-	f.code = r.msg[target]
-	return nil
+	return target, r.pos + 5, nil
 }
 
 // number reads the signed number of 32 bits at offset at.

@@ -180,22 +180,56 @@ func TestReferencesCannotUnfoldWithoutEnd(t *testing.T) {
 	}
 	refuse(t, "many values", string(values))
 
-	// One string of 60,000 bytes, 10,000 times.
-	texts := AppendTuple(nil, 10_001)
-	texts = append(appendSized(texts, codeASCII|flagRef, 60_000), bytes.Repeat([]byte("x"), 60_000)...)
-	for range 10_000 {
-		texts = appendSized(texts, codeRef, 0)
+	// Strings, exactly up to the limit. A reader starts to count anew with each message.
+	const size, most = 60_000, (MaxUnfolded - valueCost) / (60_000 + 4 + valueCost)
+	text := append(appendSized(nil, codeASCII|flagRef, size), bytes.Repeat([]byte("x"), size)...)
+	repeat := func(n int) []byte {
+		msg := append(AppendTuple(nil, n), text...)
+		for range n - 1 {
+			msg = appendSized(msg, codeRef, 0)
+		}
+		return msg
 	}
-	refuse(t, "much text", string(texts))
+	refuse(t, "much text", string(repeat(most+1)))
+	var r Reader
+	for range 3 {
+		r.Reset(repeat(most))
+		if err := errors.Join(r.Skip(), r.End()); err != nil {
+			t.Errorf("%d times %d bytes: %v", most, size, err)
+		}
+	}
+}
 
-	// What an application really does: one header value, in all of its headers.
-	fair := AppendTuple(nil, 101)
-	fair = append(appendSized(fair, codeASCII|flagRef, 8_000), bytes.Repeat([]byte("x"), 8_000)...)
+// What an application really does: one header value, in all of its headers.
+func TestReferencesMayRepeatAHeader(t *testing.T) {
+	t.Parallel()
+	msg := AppendTuple(nil, 101)
+	msg = append(appendSized(msg, codeASCII|flagRef, 8_000), bytes.Repeat([]byte("x"), 8_000)...)
 	for range 100 {
-		fair = appendSized(fair, codeRef, 0)
+		msg = appendSized(msg, codeRef, 0)
 	}
-	if _, err := Unmarshal(fair); err != nil {
+	if _, err := Unmarshal(msg); err != nil {
 		t.Errorf("100 references to 8,000 bytes: %v", err)
+	}
+}
+
+// Nor may the densest message without references be refused for its size.
+func TestNoMessageWithoutReferencesIsTooMuch(t *testing.T) {
+	t.Parallel()
+	msg := appendSized(nil, codeTuple, MaxMessage-5)
+	msg = append(msg, bytes.Repeat([]byte{codeNone}, MaxMessage-5)...)
+	if err := skipWhole(msg); err != nil {
+		t.Error(err)
+	}
+}
+
+// Whoever looks for the fault in an application is told that it is a cycle.
+func TestCyclesAreNamed(t *testing.T) {
+	t.Parallel()
+	for _, data := range []string{"\xdb\x01\x00\x00\x00r\x00\x00\x00\x00", "\xfb\xda\x01k\xdb\x01\x00\x00\x00r\x00\x00\x00\x000"} {
+		if _, err := Unmarshal([]byte(data)); err == nil || !strings.Contains(err.Error(), "still open") {
+			t.Errorf("Unmarshal(%q): %v, want it to say that a value is still open", data, err)
+		}
 	}
 }
 
