@@ -1,8 +1,10 @@
 package master
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/indrik/indrik/activation"
@@ -88,6 +90,8 @@ func (m *master) gatewayConfig() gateway.Config {
 		Software:     "indrik/" + m.cfg.Version,
 		AccessLog:    s.AccessLog(),
 		KeepAlive:    keepAlive,
+
+		ForwardedAllowIPs: s.ForwardedAllowIPs(),
 	}
 }
 
@@ -120,7 +124,12 @@ func (m *master) order(msg dispatch.Tuple, fds ...int) {
 	if m.gate.child == nil || m.gate.child.closed {
 		return
 	}
-	if err := m.gate.child.order(msg, fds...); err != nil {
+	err := m.gate.child.order(msg, fds...)
+	switch {
+	case err == nil:
+	case errors.Is(err, syscall.EPIPE): // it ended, and that will be heard
+		m.log.Debug("gateway was gone", "order", word(msg), "pid", m.gate.child.pid)
+	default:
 		m.log.Warn("gateway did not take an order", "order", word(msg), "pid", m.gate.child.pid, "error", err)
 	}
 }

@@ -311,6 +311,9 @@ func (s *service) worker() int {
 
 func (s *service) signal(pid int, sig syscall.Signal) {
 	s.t.Helper()
+	if pid <= 1 {
+		s.t.Fatalf("signal %v to %d: kill(2) would mean more than one process", sig, pid)
+	}
 	if err := syscall.Kill(pid, sig); err != nil {
 		s.t.Fatalf("signal %v to %d: %v", sig, pid, err)
 	}
