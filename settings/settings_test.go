@@ -47,6 +47,7 @@ func TestDefaults(t *testing.T) {
 		{"timeout", v.Timeout(), 30 * time.Second},
 		{"graceful_timeout", v.GracefulTimeout(), 30 * time.Second},
 		{"keepalive", v.KeepAlive(), 60 * time.Second},
+		{"forwarded_allow_ips", v.ForwardedAllowIPs(), "127.0.0.1,::1"},
 		{"gateway_threads", v.GatewayThreads(), 0},
 		{"chdir", v.Chdir(), ""},
 		{"pythonpath", v.PythonPath(), []string{}},
@@ -64,8 +65,8 @@ func TestDefaults(t *testing.T) {
 			t.Errorf("%s: comes from %v (%s), want the default", c.name, v.Source(c.name), v.Origin(c.name))
 		}
 	}
-	if got := len(v.entries); got != 16 {
-		t.Errorf("the registry has %d settings, this test checks the accessors of 16", got)
+	if got := len(v.entries); got != 17 {
+		t.Errorf("the registry has %d settings, this test checks the accessors of 17", got)
 	}
 }
 

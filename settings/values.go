@@ -57,6 +57,10 @@ func (v *Values) GracefulTimeout() time.Duration { return of[time.Duration](v, "
 // connection is closed after its first response.
 func (v *Values) KeepAlive() time.Duration { return of[time.Duration](v, "keepalive") }
 
+// ForwardedAllowIPs are the proxies that may say what scheme their client
+// spoke, as they were written: the gateway reads the list.
+func (v *Values) ForwardedAllowIPs() string { return of[string](v, "forwarded_allow_ips") }
+
 // GatewayThreads returns the number of event loops of the gateway, 1 to 63, or
 // 0 when the gateway's starter is to choose.
 func (v *Values) GatewayThreads() int { return of[int](v, "gateway_threads") }
