@@ -5,7 +5,7 @@ import "fmt"
 // Phase is where a slot stands in the life of the process it holds.
 type Phase uint8
 
-// The phases. docs of the package draw how they follow each other.
+// The phases. The package comment draws how they follow each other.
 const (
 	Vacant   Phase = iota // no process
 	Starting              // process exists, has not said it is ready

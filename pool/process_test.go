@@ -46,6 +46,12 @@ func TestWatchTellsTheSignal(t *testing.T) {
 	fdcheck.NoLeak(t)
 	cmd := testproc.Start(t, "never-ready")
 	p := watched(t, cmd.Process.Pid)
+	if p.PID() != cmd.Process.Pid {
+		t.Errorf("pid %d, want %d", p.PID(), cmd.Process.Pid)
+	}
+	if err := p.Signal(65); !errors.Is(err, unix.EINVAL) { // one past the last signal
+		t.Errorf("signal 65: got %v, want EINVAL", err)
+	}
 	if err := p.Signal(syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}

@@ -91,10 +91,16 @@ func (p *Pool) adoptStray(f wasSpawned) {
 }
 
 // abandon ends a process that cannot be watched (we are out of descriptors).
-// It is our child and has not been reaped, so its number is still its own. A
-// killed process ends soon: this goroutine's thread is not held for long.
+// While it is our child and not reaped, its number is its own. A killed
+// process ends soon: this goroutine's thread is not held for long.
 func (p *Pool) abandon(f wasSpawned) {
-	_ = unix.Kill(f.pid, unix.SIGKILL) // ESRCH: reaped by somebody else
+	var peek siginfo
+	err := waitid(unix.P_PID, f.pid, &peek, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT)
+	if err != nil { // ECHILD: reaped by somebody else, and perhaps a stranger's number now
+		p.kin.remove(f.pid)
+		return
+	}
+	_ = unix.Kill(f.pid, unix.SIGKILL) // our child, so there is nothing it could refuse with
 	go func() {
 		var info siginfo
 		_ = waitid(unix.P_PID, f.pid, &info, unix.WEXITED) // ECHILD: likewise

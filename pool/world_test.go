@@ -47,6 +47,7 @@ type actor struct {
 	pid   int
 	deaf  bool  // ignores SIGTERM
 	doom  *Exit // how it has ended already when the pool hears of it
+	fails error // what sending a signal answers instead of sending
 	ended func(Exit)
 	got   []syscall.Signal
 	gone  bool
@@ -159,9 +160,11 @@ func (w *world) watch(pid int, ended func(Exit)) (process, error) {
 func (a *actor) Signal(sig syscall.Signal) error {
 	a.w.mu.Lock()
 	a.got = append(a.got, sig)
-	deaf := a.deaf
+	deaf, fails := a.deaf, a.fails
 	a.w.mu.Unlock()
 	switch {
+	case fails != nil:
+		return fails
 	case sig == syscall.SIGKILL:
 		a.end(Exit{Status: -1, Signal: sig})
 	case sig == syscall.SIGTERM && !deaf:
