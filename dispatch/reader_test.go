@@ -14,13 +14,13 @@ func refuse(t *testing.T, name, data string) {
 	t.Helper()
 	var syntax *SyntaxError
 	if v, err := Unmarshal([]byte(data)); !errors.As(err, &syntax) {
-		t.Errorf("%s: Unmarshal(%q) = %#v, %v; want a *SyntaxError", name, data, v, err)
+		t.Errorf("%s: Unmarshal(%.80q) = %T, %v; want a *SyntaxError", name, data, v, err)
 	}
 	var r Reader
 	r.Reset([]byte(data))
 	_ = r.Skip() // the error stays
 	if err := r.End(); !errors.As(err, &syntax) {
-		t.Errorf("%s: skipping %q: %v; want a *SyntaxError", name, data, err)
+		t.Errorf("%s: skipping %.80q: %v; want a *SyntaxError", name, data, err)
 	}
 }
 
