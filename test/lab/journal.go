@@ -13,9 +13,8 @@ import (
 
 // Identities of systemd's own messages, from systemd/sd-messages.h.
 const (
-	UnitStarted          = "39f53479d3a045ac8e11786248231fbf" // start job finished: the unit is up
-	UnitRestartScheduled = "5eb03494b6584870a536b337290809b3" // Restart= took effect
-	UnitProcessExit      = "98e322203f7a4ed290d09fe03c09fe15" // the main process ended
+	UnitStarted  = "39f53479d3a045ac8e11786248231fbf" // the start job ended well: the unit is up
+	UnitStopping = "de5b426a63be47a7b6ac3eaac82e2f6f" // a stop job began
 )
 
 // An Entry is one line of the journal.

@@ -1,0 +1,3 @@
+"""An application that cannot be imported."""
+
+import module_that_nobody_has  # noqa: F401
