@@ -25,8 +25,8 @@ const answerRoom = 2
 func (l *loop) replies(w *worker) {
 	for {
 		n, err := l.inbox.receive(w.fd)
-		if err == unix.EINTR {
-			continue
+		if err == unix.EINTR || err == unix.ECONNRESET {
+			continue // the reset is told once, ahead of what the dead worker had sent
 		}
 		if err != nil { // EAGAIN: none left
 			return
