@@ -29,7 +29,6 @@ def main() -> int:
     role = mold.run(channel)
     if isinstance(role, Status):
         return role
-    del channel  # closed in the worker
     return worker.run(role)
 
 

@@ -2,11 +2,13 @@
 
 import json
 import os
+import random
 import signal
 import socket
 import struct
 import tempfile
 import threading
+import time
 
 import pytest
 from fakemaster import LIMIT, Master, environ, receive, send, until
@@ -70,7 +72,7 @@ def fine(place):
         ("wrapped_memory", "stream", b"m" * 20_000),
         ("wrapped_pipe", "stream", b"through a pipe"),
         ("wrapped_temporary", "file", b"t" * 99_990),
-        ("wrapped_gzip", "stream", bytes(i * i % 251 for i in range(200_000))),
+        ("wrapped_gzip", "stream", random.Random(1).randbytes(200_000)),
         ("default_timeout", "stream", b"x" * 1000 + b"y" * 5_000_000),
         ("forks", "inline", b"-15"),
     ],
@@ -181,6 +183,20 @@ def test_slow_client_holds_the_application_back(shop):
             read += len(stream.recv(1 << 20))
     assert receive(w.replies[0])[0][2] is False
     fine(shop)
+
+
+def test_applications_default_timeout_does_not_cut_a_slow_client_off(shop):
+    m, w = shop
+    m.ask(QUERY_STRING="default_timeout")
+    _, fds = receive(w.replies[0])
+    time.sleep(0.2)  # longer than that timeout: the client's slowness, not a condition
+    with socket.socket(fileno=fds[0]) as stream:
+        stream.settimeout(LIMIT)
+        size = 0
+        while data := stream.recv(1 << 16):
+            size += len(data)
+    assert size == 5_000_000
+    assert receive(w.replies[0])[0][1:] == (None, True, "")
 
 
 @pytest.mark.parametrize(
