@@ -1,0 +1,186 @@
+package e2e
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// listening makes a listening socket and returns it as systemd would hold it.
+func listening(t *testing.T, network, address string) (file *os.File, at string) {
+	t.Helper()
+	ln, err := net.Listen(network, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if u, ok := ln.(*net.UnixListener); ok {
+		u.SetUnlinkOnClose(false) // like systemd, whose socket units outlive services
+	}
+	file, err = ln.(interface{ File() (*os.File, error) }).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	at = ln.Addr().String()
+	_ = ln.Close() // file is another descriptor of the socket
+	t.Cleanup(func() { _ = file.Close() })
+	return file, at
+}
+
+// ask makes one request on a connection of its own.
+func ask(t *testing.T, network, address, path, body string) {
+	t.Helper()
+	conn, err := net.DialTimeout(network, address, patience)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer func() { _ = conn.Close() }() // the answer was read
+	speak(t, conn).ask("GET "+path+" HTTP/1.1\r\nHost: x\r\n\r\n", "GET", 200, body)
+}
+
+func TestPassedSocketsAreServed(t *testing.T) {
+	t.Parallel()
+	tcp, tcpAt := listening(t, "tcp", "127.0.0.1:0")
+	path := filepath.Join(t.TempDir(), "s")
+	local, _ := listening(t, "unix", path)
+	s := serve(t, launch{app: "plain", sockets: []*os.File{tcp, local}, names: "web:local"})
+	if line := s.stderr.await(t, 1, "listening:", "listener=web"); !strings.Contains(line, "from=systemd") {
+		t.Errorf("got %q, want the name of the unit and from=systemd", line)
+	}
+	ask(t, "tcp", tcpAt, "/", "hello")
+	ask(t, "unix", path, "/", "hello")
+	ask(t, "unix", path, "/env/LISTEN_FDS", "none")
+	ask(t, "unix", path, "/env/LISTEN_PID", "none")
+	ask(t, "unix", path, "/env/LISTEN_FDNAMES", "none")
+	if n := s.stderr.count("listening:"); n != 2 {
+		t.Errorf("%d listeners, want the 2 that were passed", n)
+	}
+	s.stop()
+	// They are systemd's: who comes now waits for the next start.
+	if _, err := os.Stat(path); err != nil {
+		t.Errorf("the file of the passed socket: %v", err)
+	}
+	next := serve(t, launch{app: "plain:app", sockets: []*os.File{tcp, local}})
+	ask(t, "tcp", tcpAt, "/", "app")
+	ask(t, "unix", path, "/", "app")
+	next.stop()
+}
+
+// Gunicorn ignores --bind in silence when sockets are passed.
+func TestPassedSocketsAndBindTogether(t *testing.T) {
+	t.Parallel()
+	passed, at := listening(t, "tcp", "127.0.0.1:0")
+	path := filepath.Join(t.TempDir(), "s")
+	s := serve(t, launch{app: "plain", sockets: []*os.File{passed}, bind: []string{"unix:" + path, "127.0.0.1:0"}})
+	ask(t, "tcp", at, "/", "hello")
+	ask(t, "unix", path, "/", "hello")
+	network, bound := s.listener(2)
+	ask(t, network, bound, "/", "hello")
+	s.stop()
+}
+
+// A connection that came before the service was there is answered by it.
+func TestAConnectionWaitsForTheService(t *testing.T) {
+	t.Parallel()
+	passed, at := listening(t, "tcp", "127.0.0.1:0")
+	conn, err := net.DialTimeout("tcp", at, patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }() // the answer was read
+	c := speak(t, conn)
+	c.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	s := serve(t, launch{app: "plain", sockets: []*os.File{passed}})
+	c.wants("GET", 200, "hello")
+	s.stop()
+}
+
+func TestADescriptorIsServedByNumber(t *testing.T) {
+	t.Parallel()
+	passed, at := listening(t, "tcp", "127.0.0.1:0")
+	// Without LISTEN_FDS: a parent that just leaves the socket open.
+	s := serve(t, launch{app: "plain", sockets: []*os.File{passed}, bind: []string{"fd://3"}, env: []string{"LISTEN_FDS="}})
+	ask(t, "tcp", at, "/", "hello")
+	s.stop()
+}
+
+// The same socket by systemd's way and by number is one socket, not two.
+func TestADescriptorThatIsAlsoNamedByNumber(t *testing.T) {
+	t.Parallel()
+	passed, at := listening(t, "tcp", "127.0.0.1:0")
+	s := serve(t, launch{app: "plain", sockets: []*os.File{passed}, bind: []string{"fd://3"}})
+	ask(t, "tcp", at, "/", "hello")
+	if n := s.stderr.count("listening:"); n != 1 {
+		t.Errorf("%d listeners, want 1", n)
+	}
+	s.stop()
+}
+
+func TestADescriptorThatIsNoListeningSocketIsRefused(t *testing.T) {
+	t.Parallel()
+	file, err := os.Create(filepath.Join(t.TempDir(), "file"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = file.Close() }() // empty
+	datagram, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	packets, err := datagram.(*net.UDPConn).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = packets.Close(); _ = datagram.Close() }() // nothing is sent
+	good, _ := listening(t, "tcp", "127.0.0.1:0")
+	for name, sockets := range map[string][]*os.File{"file": {good, file}, "datagram": {good, packets}} {
+		s := refused(t, launch{app: "plain", sockets: sockets, names: "web:" + name}, 1)
+		s.stderr.await(t, 1, "indrik: ", "fd 4", name)
+	}
+	s := refused(t, launch{app: "plain", bind: []string{"fd://99"}}, 1)
+	s.stderr.await(t, 1, "indrik: ", "99")
+}
+
+func TestAnAddressInUseIsNamed(t *testing.T) {
+	t.Parallel()
+	held, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = held.Close() }() // nobody connects
+	path := filepath.Join(t.TempDir(), "s")
+	local, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = local.Close() }() // nobody connects
+	for _, address := range []string{held.Addr().String(), "unix:" + path} {
+		s := refused(t, launch{app: "plain", bind: []string{address}}, 1)
+		s.stderr.await(t, 1, "indrik: ", strings.TrimPrefix(address, "unix:"), "address already in use")
+	}
+	if _, err := net.Dial("unix", path); err != nil {
+		t.Errorf("the other's socket afterwards: %v", err)
+	}
+}
+
+func TestAnAddressWithoutPermissionIsNamed(t *testing.T) {
+	t.Parallel()
+	if os.Getuid() == 0 {
+		t.Skip("root may bind every port")
+	}
+	s := refused(t, launch{app: "plain", bind: []string{"127.0.0.1:1"}}, 1)
+	s.stderr.await(t, 1, "indrik: ", "127.0.0.1:1", "permission denied")
+}
+
+// A file left by a killed process must not keep the next from starting.
+func TestAStaleSocketFileIsReplaced(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "s")
+	stale, _ := listening(t, "unix", path)
+	_ = stale.Close() // the file stays
+	s := serve(t, launch{app: "plain", bind: []string{"unix:" + path}})
+	s.wants("/", 200, "hello")
+	s.stop()
+}
