@@ -52,6 +52,9 @@ type gateway struct {
 // was held then is finished. It returns nil after a clean drain. It must be
 // called once in a process.
 func Run(ctx context.Context, p Process) error {
+	// Started from /proc/self/exe it would be called exe in ps(1). That it keeps
+	// that name where /proc is read-only hurts nobody.
+	_ = os.WriteFile("/proc/self/comm", []byte("indrik-gateway"), 0)
 	channel, err := dispatch.NewChannel(p.ChannelFD, "master")
 	if err != nil {
 		return fmt.Errorf("open the channel to the master: %w", err)
