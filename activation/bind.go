@@ -1,6 +1,7 @@
 package activation
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -64,20 +65,20 @@ func parseBind(text string) (Bind, error) {
 func parseUnix(path string) (Bind, error) {
 	switch {
 	case path == "" || path == "@":
-		return Bind{}, fmt.Errorf("no path; write unix:PATH, or unix:@NAME for the abstract namespace")
+		return Bind{}, errors.New("no path; write unix:PATH, or unix:@NAME for the abstract namespace")
 	case len(path) > maxPath:
 		return Bind{}, fmt.Errorf("a path of %d bytes, and the kernel takes %d; choose a shorter directory, such as one in /run", len(path), maxPath)
 	case strings.ContainsRune(path, 0):
-		return Bind{}, fmt.Errorf("a NUL byte in the path; remove it")
+		return Bind{}, errors.New("a NUL byte in the path; remove it")
 	case strings.HasSuffix(path, "/"):
-		return Bind{}, fmt.Errorf("a directory; add the name of the socket file")
+		return Bind{}, errors.New("a directory; add the name of the socket file")
 	}
 	return Bind{Network: "unix", Path: path}, nil
 }
 
 func parseTCP(text string) (Bind, error) {
 	if text == "" {
-		return Bind{}, fmt.Errorf("nothing there; write HOST:PORT, unix:PATH or fd://N")
+		return Bind{}, errors.New("nothing there; write HOST:PORT, unix:PATH or fd://N")
 	}
 	host, port, err := splitPort(text)
 	if err != nil {
@@ -108,7 +109,7 @@ func splitPort(text string) (host string, port uint16, err error) {
 		if _, err := netip.ParseAddr(text); err == nil {
 			return "", 0, fmt.Errorf("an IPv6 address without brackets; write [%s]:%d", text, DefaultPort)
 		}
-		return "", 0, fmt.Errorf("more than one colon; write HOST:PORT, or [ADDRESS]:PORT for IPv6")
+		return "", 0, errors.New("more than one colon; write HOST:PORT, or [ADDRESS]:PORT for IPv6")
 	} else if i := strings.IndexByte(text, ':'); i >= 0 {
 		host, rest = text[:i], text[i:]
 	} else {

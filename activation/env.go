@@ -98,7 +98,7 @@ func pidfdID(pid int) (id uint64, known bool) {
 	}
 	defer func() { _ = unix.Close(fd) }() // nothing was written; nothing to lose
 	var fs unix.Statfs_t
-	if err := unix.Fstatfs(fd, &fs); err != nil || int64(fs.Type) != unix.PID_FS_MAGIC {
+	if err := unix.Fstatfs(fd, &fs); err != nil || fs.Type != unix.PID_FS_MAGIC {
 		return 0, false // before 6.9 all pidfds share one meaningless inode
 	}
 	var st unix.Stat_t

@@ -154,6 +154,7 @@ func TestInheritedPathIsNotRemoved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	passed.File = s.File // even if somebody noted which file it is
 	if err := passed.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -161,6 +162,36 @@ func TestInheritedPathIsNotRemoved(t *testing.T) {
 		t.Error(err)
 	}
 	answers(t, "unix", path)
+}
+
+// Other protocols than TCP have stream sockets that listen: one serves HTTP as
+// well, the other does not speak it.
+func TestProtocols(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name     string
+		protocol int
+		refusal  string
+	}{
+		{"MPTCP", unix.IPPROTO_MPTCP, ""},
+		{"SCTP", unix.IPPROTO_SCTP, "a socket of protocol 132 (IPv4)"},
+	} {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, c.protocol)
+		if err != nil {
+			t.Logf("%s is not tested, this kernel has none: %v", c.name, err)
+			continue
+		}
+		loopback := &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}
+		if err := errors.Join(unix.Bind(fd, loopback), unix.Listen(fd, 1)); err != nil {
+			t.Fatal(err)
+		}
+		if c.refusal != "" {
+			refused(t, fd, c.refusal)
+		} else if s, err := FromFD(fd, "web"); err != nil || s.Network != "tcp" {
+			t.Errorf("%s: %+v, %v", c.name, s, err)
+		}
+		_ = unix.Close(fd)
+	}
 }
 
 func open(family, kind, protocol int) func(t *testing.T) int {

@@ -133,15 +133,22 @@ func resolve(ctx context.Context, host string) (netip.Addr, error) {
 	if err != nil {
 		return netip.Addr{}, fmt.Errorf("look up host: %w", err)
 	}
-	for _, ip := range found {
-		if ip = ip.Unmap(); ip.Is4() {
-			return ip, nil
-		}
-	}
 	if len(found) == 0 {
 		return netip.Addr{}, errors.New("look up host: no address; write an IP address")
 	}
-	return found[0], nil
+	return choose(found), nil
+}
+
+// choose picks the address to bind from those of one name, at least one. A
+// proxy beside us that is told "localhost" tries 127.0.0.1 for certain, and
+// ::1 perhaps.
+func choose(found []netip.Addr) netip.Addr {
+	for _, ip := range found {
+		if ip = ip.Unmap(); ip.Is4() {
+			return ip
+		}
+	}
+	return found[0]
 }
 
 func sockaddr(ip netip.Addr, port uint16) (sa unix.Sockaddr, family int, err error) {

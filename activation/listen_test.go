@@ -66,6 +66,23 @@ func TestLocalhostIsIPv4(t *testing.T) {
 	}
 }
 
+func TestNamePrefersIPv4(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ found, want string }{
+		{"::1 127.0.0.1 127.0.0.2", "127.0.0.1"},
+		{"::1 ::2", "::1"},
+		{"::ffff:127.0.0.1", "127.0.0.1"},
+	} {
+		var found []netip.Addr
+		for text := range strings.FieldsSeq(c.found) {
+			found = append(found, netip.MustParseAddr(text))
+		}
+		if got := choose(found).String(); got != c.want {
+			t.Errorf("of %s: %s, want %s", c.found, got, c.want)
+		}
+	}
+}
+
 func TestAddressInUse(t *testing.T) {
 	t.Parallel()
 	s := mustListen(t, "127.0.0.1:0", ListenOptions{})

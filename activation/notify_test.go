@@ -243,6 +243,9 @@ func TestClosedNotifier(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if f, err := flagsOf(n.fd); err != nil || !f.CloseOnExec {
+		t.Errorf("flags are %+v (%v), want close-on-exec", f, err)
+	}
 	for range 2 {
 		if err := n.Close(); err != nil {
 			t.Error(err)

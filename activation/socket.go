@@ -88,7 +88,7 @@ func identify(path string) (FileID, uint32, error) {
 	if err := unix.Lstat(path, &st); err != nil {
 		return FileID{}, 0, err
 	}
-	return FileID{Device: uint64(st.Dev), Inode: st.Ino}, st.Mode, nil
+	return FileID{Device: st.Dev, Inode: st.Ino}, st.Mode, nil
 }
 
 // localAddress returns the network and address that a stream socket is bound to.

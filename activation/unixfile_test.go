@@ -139,13 +139,15 @@ func TestUnixErrorsSayWhatToDo(t *testing.T) {
 func TestOneOfManyWins(t *testing.T) {
 	t.Parallel()
 	path := in(temp(t), "s")
-	for range 20 {
+	for range 50 {
 		stale(t, path)
+		start := make(chan struct{})
 		var wg sync.WaitGroup
 		var mu sync.Mutex
 		var won []Socket
 		for range 8 {
 			wg.Go(func() {
+				<-start
 				s, err := Listen(t.Context(), mustBind(t, "unix:"+path), ListenOptions{})
 				mu.Lock()
 				defer mu.Unlock()
@@ -156,6 +158,7 @@ func TestOneOfManyWins(t *testing.T) {
 				}
 			})
 		}
+		close(start)
 		wg.Wait()
 		if len(won) != 1 {
 			t.Errorf("%d instances believe that they serve", len(won))
