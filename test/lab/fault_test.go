@@ -69,7 +69,10 @@ func TestKilledMasterIsReplacedBehindTheSameSocket(t *testing.T) {
 	s.get("/", "hello from flask\n")
 	before, inode := s.mainPID(), s.inode()
 	s.signal("KILL", before)
-	s.get("/", "hello from flask\n") // made while nobody serves
+	// Until systemd has noticed and has killed the gateway too, that one goes on
+	// answering. From here on nobody is left, and RestartSec= is two seconds.
+	s.await(s.from, said("Failed with result 'signal'"))
+	s.get("/", "hello from flask\n")
 	s.wantProperty("NRestarts", "1")
 	if after := s.mainPID(); after == before {
 		t.Errorf("the master is still pid %d", before)

@@ -37,15 +37,20 @@ func makeGroups() ([]string, error) {
 	return made, nil
 }
 
-// sweep removes the control groups of labs that are gone. Those of a lab that
-// runs refuse with EBUSY, and stay.
+// sweep removes the control groups of labs whose test process is gone. Those of
+// others stay: a lab that begins to boot has not entered its groups yet, and
+// empty ones could be removed under it.
 func sweep(parent string) {
 	old, err := filepath.Glob(filepath.Join(parent, groupPrefix+"*"))
 	if err != nil {
 		return // only a malformed pattern fails
 	}
 	for _, dir := range old {
-		_ = removeGroup(dir)
+		var owner int
+		_, err := fmt.Sscanf(filepath.Base(dir), groupPrefix+"%d.", &owner)
+		if err == nil && errors.Is(syscall.Kill(owner, 0), syscall.ESRCH) {
+			_ = removeGroup(dir) // the next run tries again
+		}
 	}
 }
 
