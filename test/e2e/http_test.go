@@ -166,7 +166,7 @@ func TestResponsesWithoutABody(t *testing.T) {
 		status       int
 		header, want string
 	}{
-		{"HEAD", "/", 200, "Content-Length", "34"},
+		{"HEAD", "/", 200, "Content-Length", "25"},
 		{"HEAD", "/known", 200, "Content-Length", "35"},
 		{"HEAD", "/big", 200, "Content-Length", "1000000"},
 		{"HEAD", "/stream", 200, "Content-Type", "text/plain"},

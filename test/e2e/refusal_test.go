@@ -102,7 +102,7 @@ func TestAWorkerThatCannotBoot(t *testing.T) {
 			t.Run(tc.app+" "+workers, func(t *testing.T) {
 				begin := time.Now()
 				s := start(t, launch{app: tc.app, args: []string{"-w", workers}})
-				s.allow("Traceback (most recent", "indrik: ")
+				s.allow("Traceback (most recent", "indrik: ", "worker ended")
 				s.expect(3)
 				if took := time.Since(begin); took > 10*time.Second {
 					t.Errorf("took %v", took)

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -41,6 +42,8 @@ type service struct {
 	allowed []string
 	ended   chan struct{} // closed when the master was reaped
 	web     *http.Client
+	mu      sync.Mutex
+	conns   []net.Conn // that dial made
 }
 
 var services atomic.Int64
@@ -69,7 +72,7 @@ func start(t testing.TB, l launch) *service {
 		DisableCompression: true,
 	}}
 	t.Cleanup(func() {
-		s.web.CloseIdleConnections()
+		s.hangUp()
 		s.clear()
 		<-s.ended
 		if t.Failed() {
@@ -144,9 +147,11 @@ func (s *service) clear() {
 // of their line.
 func (s *service) allow(parts ...string) { s.allowed = append(s.allowed, parts...) }
 
-// stop ends the service as systemd does.
+// stop ends the service as systemd does, when its clients have gone: a drain
+// with clients is the subject of tests of its own.
 func (s *service) stop() {
 	s.t.Helper()
+	s.hangUp()
 	s.kill(s.pid, syscall.SIGTERM)
 	s.expect(0)
 }
@@ -205,8 +210,8 @@ func (s *service) listener(n int) (network, address string) {
 // dial connects to the first listener.
 func (s *service) dial() net.Conn { s.t.Helper(); return s.dialTo(0) }
 
-// dialTo connects to the nth listener, from 0. The test's end closes the
-// connection.
+// dialTo connects to the nth listener, from 0. The connection is closed by stop
+// or the end of the test.
 func (s *service) dialTo(n int) net.Conn {
 	s.t.Helper()
 	network, address := s.listener(n)
@@ -214,11 +219,24 @@ func (s *service) dialTo(n int) net.Conn {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.t.Cleanup(func() { _ = conn.Close() }) // closed by the test already, perhaps
+	s.mu.Lock()
+	s.conns = append(s.conns, conn)
+	s.mu.Unlock()
 	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		s.t.Fatal(err)
 	}
 	return conn
+}
+
+// hangUp closes the connections of dial and get.
+func (s *service) hangUp() {
+	s.web.CloseIdleConnections()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, conn := range s.conns {
+		_ = conn.Close() // closed by the test already, perhaps
+	}
+	s.conns = nil
 }
 
 // get asks the first listener. It fails the test if there is no response.
