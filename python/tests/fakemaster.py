@@ -300,3 +300,14 @@ def until(holds: Any) -> None:
     while not holds():
         assert time.monotonic() < end, "the condition never came true"
         time.sleep(0.002)
+
+
+def play(place: tuple[Master, Worker], app: str, body: Any = b"", **more: Any) -> Answer:
+    """Ask a worker of gallery:shop for what one of the gallery's applications does."""
+    m, w = place
+    return m.get(w, body, QUERY_STRING=app, **more)
+
+
+def fine(place: tuple[Master, Worker]) -> None:
+    """The worker serves on."""
+    assert play(place, "hello").body == b"Hello, world!"
