@@ -40,7 +40,7 @@ func TestTheValidatorFindsNothing(t *testing.T) {
 		}
 	}
 	for _, path := range []string{"/", "/stream", "/known", "/big"} {
-		response, err := s.web.Head("http://test" + path)
+		response, err := s.web.Head(s.url(path))
 		if status, body := s.read(response, err); status != 200 || body != "" {
 			t.Errorf("HEAD %s: got %d %q", path, status, brief(body))
 		}

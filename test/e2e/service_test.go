@@ -42,6 +42,7 @@ type service struct {
 	allowed []string
 	ended   chan struct{} // closed when the master was reaped
 	web     *http.Client
+	host    string // that web asks for
 	mu      sync.Mutex
 	conns   []net.Conn // that dial made
 }
@@ -51,7 +52,7 @@ var services atomic.Int64
 // start starts indrik and does not wait for anything.
 func start(t testing.TB, l launch) *service {
 	t.Helper()
-	s := &service{t: t, mark: fmt.Sprintf("%s%d.", markPrefix(os.Getpid()), services.Add(1)), ended: make(chan struct{})}
+	s := &service{t: t, host: "test", mark: fmt.Sprintf("%s%d.", markPrefix(os.Getpid()), services.Add(1)), ended: make(chan struct{})}
 	s.cmd = s.command(l)
 	errRead, errWrite := pipe(t)
 	outRead, outWrite := pipe(t)
@@ -242,13 +243,15 @@ func (s *service) hangUp() {
 // get asks the first listener. It fails the test if there is no response.
 func (s *service) get(path string) (status int, body string) {
 	s.t.Helper()
-	return s.read(s.web.Get("http://test" + path))
+	return s.read(s.web.Get(s.url(path)))
 }
 
 func (s *service) post(path, kind string, body io.Reader) (status int, text string) {
 	s.t.Helper()
-	return s.read(s.web.Post("http://test"+path, kind, body))
+	return s.read(s.web.Post(s.url(path), kind, body))
 }
+
+func (s *service) url(path string) string { return "http://" + s.host + path }
 
 func (s *service) read(response *http.Response, err error) (int, string) {
 	s.t.Helper()

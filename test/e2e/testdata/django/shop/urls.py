@@ -1,0 +1,14 @@
+from django.urls import path
+
+from . import views
+
+urlpatterns = [
+    path("", views.index),
+    path("items/", views.items),
+    path("upload/", views.upload),
+    path("stream/", views.stream),
+    path("file/", views.file),
+    path("count/", views.count),
+    path("away/", views.away),
+    path("fail/", views.fail),
+]
