@@ -25,6 +25,9 @@ const (
 // inherits it.
 const markEnv = "INDRIK_E2E_MARK"
 
+// wantedBinary is tested instead of one that is built; an absolute path.
+var wantedBinary = flag.String("binary", "", "test this indrik instead of building one")
+
 // wantedPython replaces the interpreter; an absolute path.
 var wantedPython = flag.String("python", "", "interpreter for the applications; the default is that of .venv, else python3")
 
@@ -73,12 +76,7 @@ func makeWorld(dir string) (err error) {
 		return err
 	}
 	world.apps = filepath.Join(world.root, "test/e2e/testdata/apps")
-	world.binary = filepath.Join(dir, "indrik")
-	build := []string{"build", "-o", world.binary}
-	if raceEnabled {
-		build = append(build, "-race")
-	}
-	if _, err = output(world.root, "go", append(build, "./cmd/indrik")...); err != nil {
+	if err = buildBinary(dir); err != nil {
 		return err
 	}
 	if err = findPython(); err != nil {
@@ -86,6 +84,19 @@ func makeWorld(dir string) (err error) {
 	}
 	_, world.frameworks = output(dir, world.python, "-c", "import flask, django")
 	return nil
+}
+
+func buildBinary(dir string) error {
+	if world.binary = *wantedBinary; world.binary != "" {
+		return nil
+	}
+	world.binary = filepath.Join(dir, "indrik")
+	build := []string{"build", "-o", world.binary}
+	if raceEnabled {
+		build = append(build, "-race")
+	}
+	_, err := output(world.root, "go", append(build, "./cmd/indrik")...)
+	return err
 }
 
 // findPython asks the interpreter for its own path: what is called python3 may

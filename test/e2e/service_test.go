@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -37,14 +38,16 @@ type service struct {
 	stderr *transcript
 	stdout *transcript
 
-	cmd     *exec.Cmd
-	mark    string
-	allowed []string
-	ended   chan struct{} // closed when the master was reaped
-	web     *http.Client
-	host    string // that web asks for
-	mu      sync.Mutex
-	conns   []net.Conn // that dial made
+	cmd      *exec.Cmd
+	mark     string
+	notes    string // directory in which the applications leave notes
+	allowed  []string
+	ended    chan struct{} // closed when the master was reaped
+	web      *http.Client
+	host     string       // that web asks for
+	requests atomic.Int64 // that held made
+	mu       sync.Mutex
+	conns    []net.Conn // that dial made
 }
 
 var services atomic.Int64
@@ -52,7 +55,7 @@ var services atomic.Int64
 // start starts indrik and does not wait for anything.
 func start(t testing.TB, l launch) *service {
 	t.Helper()
-	s := &service{t: t, host: "test", mark: fmt.Sprintf("%s%d.", markPrefix(os.Getpid()), services.Add(1)), ended: make(chan struct{})}
+	s := &service{t: t, host: "test", mark: fmt.Sprintf("%s%d.", markPrefix(os.Getpid()), services.Add(1)), notes: t.TempDir(), ended: make(chan struct{})}
 	s.cmd = s.command(l)
 	errRead, errWrite := pipe(t)
 	outRead, outWrite := pipe(t)
@@ -107,7 +110,7 @@ func (s *service) command(l launch) *exec.Cmd {
 	if cmd.Dir == "" {
 		cmd.Dir = world.apps
 	}
-	cmd.Env = append(os.Environ(), markEnv+"="+s.mark, "PYTHONDONTWRITEBYTECODE=1", "PWD="+cmd.Dir)
+	cmd.Env = append(os.Environ(), markEnv+"="+s.mark, "E2E_NOTES="+s.notes, "PYTHONDONTWRITEBYTECODE=1", "PWD="+cmd.Dir)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a job of its own, as a shell makes it
 	if l.sockets != nil {
 		exe, err := os.Executable()
@@ -280,6 +283,24 @@ func brief(text string) string {
 		return text[:300] + "…"
 	}
 	return text
+}
+
+// note waits for a note that the application leaves and returns what it says.
+func (s *service) note(name string) string {
+	s.t.Helper()
+	var text []byte
+	s.until("the application notes "+name, func() (there bool) {
+		var err error
+		text, err = os.ReadFile(filepath.Join(s.notes, name))
+		return err == nil
+	})
+	return string(text)
+}
+
+// noted reports whether the note is there.
+func (s *service) noted(name string) bool {
+	_, err := os.Stat(filepath.Join(s.notes, name))
+	return err == nil
 }
 
 func pipe(t testing.TB) (r, w *os.File) {

@@ -3,6 +3,8 @@
 import os
 import time
 
+from notes import note
+
 
 def answer(start_response, text, status="200 OK"):
     body = text.encode()
@@ -11,7 +13,7 @@ def answer(start_response, text, status="200 OK"):
 
 
 def application(environ, start_response):
-    """/pid, /env/NAME, /cwd, /sleep/SECONDS, /kill/SIGNAL; hello to all else."""
+    """/pid, /env/NAME, /cwd, /hold/NOTE/SECONDS, /kill/SIGNAL; hello to all else."""
     _, word, *rest = environ["PATH_INFO"].split("/")
     if word == "pid":
         return answer(start_response, str(os.getpid()))
@@ -19,9 +21,10 @@ def application(environ, start_response):
         return answer(start_response, os.environ.get(rest[0], "none"))
     if word == "cwd":
         return answer(start_response, os.getcwd())
-    if word == "sleep":
-        time.sleep(float(rest[0]))
-        return answer(start_response, "slept")
+    if word == "hold":
+        note(rest[0], os.getpid())
+        time.sleep(float(rest[1]))
+        return answer(start_response, "held")
     if word == "kill":
         os.kill(os.getpid(), int(rest[0]))
     if word == "environ":
