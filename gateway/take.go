@@ -1,8 +1,6 @@
 package gateway
 
 import (
-	"errors"
-
 	"github.com/indrik/indrik/dispatch"
 	"github.com/indrik/indrik/http1"
 )
@@ -132,10 +130,4 @@ func (l *loop) fail(r *request, why error) {
 		c.last = !state.keep
 		l.write(c, appendOwnResponse(l.out[:0], l.date.at(l.now), answerTo(why), state))
 	}
-}
-
-// isParseError reports whether err came from the bytes of a request.
-func isParseError(err error) bool {
-	var e *http1.Error
-	return errors.As(err, &e)
 }

@@ -177,7 +177,7 @@ func TestGatewayDeathUnderRequests(t *testing.T) {
 	s := begin(t, "good", nil).serving()
 	s.lawful = []string{"gateway ended"}
 	lost := make(chan int, 1)
-	go func() { status, _ := s.get("/slow?3"); lost <- status }()
+	go func() { status, _ := s.get("/slow?10"); lost <- status }()
 	s.busy()
 	s.signal(s.await("gateway started", 1).pid(), syscall.SIGKILL)
 	if status := <-lost; status != 0 {

@@ -3,7 +3,7 @@ package master
 import (
 	"context"
 	"errors"
-	"fmt"
+	"slices"
 
 	"github.com/indrik/indrik/activation"
 	"github.com/indrik/indrik/settings"
@@ -22,15 +22,9 @@ func (m *master) openSockets(ctx context.Context) error {
 	s := m.cfg.Settings
 	if len(passed) == 0 || s.Source("bind") != settings.Default {
 		for _, address := range s.Bind() {
-			bind, err := activation.ParseBind(address)
-			if err != nil {
+			if err := m.bind(ctx, address); err != nil {
 				return err
 			}
-			socket, err := activation.Listen(ctx, bind, activation.ListenOptions{Backlog: s.Backlog()})
-			if err != nil {
-				return err
-			}
-			m.sockets = append(m.sockets, socket)
 		}
 	}
 	for _, s := range m.sockets {
@@ -43,13 +37,32 @@ func (m *master) openSockets(ctx context.Context) error {
 	return nil
 }
 
+// bind opens the socket of one --bind. fd://3 is how Gunicorn's users name a
+// socket that systemd passed: that one we have already.
+func (m *master) bind(ctx context.Context, address string) error {
+	bind, err := activation.ParseBind(address)
+	if err != nil {
+		return err
+	}
+	passed := func(s activation.Socket) bool { return bind.Network == "fd" && s.FD == bind.FD }
+	if slices.ContainsFunc(m.sockets, passed) {
+		return nil
+	}
+	socket, err := activation.Listen(ctx, bind, activation.ListenOptions{Backlog: m.cfg.Settings.Backlog()})
+	if err != nil {
+		return err
+	}
+	m.sockets = append(m.sockets, socket)
+	return nil
+}
+
 // closeSockets closes our listeners, and removes the files of those Unix
 // sockets that we bound; systemd's stay as they are.
 func (m *master) closeSockets() error {
 	var errs []error
 	for _, s := range m.sockets {
 		if err := s.Close(); err != nil {
-			errs = append(errs, fmt.Errorf("close listener %s: %w", s.Name, err))
+			errs = append(errs, err) // it names the listener
 		}
 	}
 	m.sockets = nil
