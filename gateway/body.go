@@ -86,17 +86,23 @@ func (x *exchange) receiveChunked(into *spool) error {
 // without a name, so that neither gateway nor worker ever holds them.
 type spool struct {
 	dir    string
+	limit  int64 // of size; 0 for none
 	expect int64 // declared length, -1 if unknown
 	size   int64
 	memory []byte
 	file   *os.File
 }
 
-func newSpool(dir string, expect int64) *spool { return &spool{dir: dir, expect: expect} }
+func newSpool(c Config, expect int64) *spool {
+	return &spool{dir: c.SpoolDir, limit: c.BodyLimit, expect: expect}
+}
 
-// write appends p. Its error wraps errSpool.
+// write appends p. Its error wraps errSpool, or is errBodyTooLarge.
 func (s *spool) write(p []byte) error {
 	s.size += int64(len(p))
+	if s.limit > 0 && s.size > s.limit {
+		return errBodyTooLarge
+	}
 	if s.file == nil && s.size <= inlineBody {
 		s.memory = append(s.memory, p...)
 		return nil

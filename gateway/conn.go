@@ -267,6 +267,7 @@ func (l *loop) close(c *conn) {
 		return
 	}
 	l.enter(c, closed)
+	l.gateway.connections.Add(-1)
 	l.sources[c.fd] = source{}
 	_ = unix.Close(c.fd) // leaves the epoll set by itself; nothing to lose
 	end := len(l.conns) - 1

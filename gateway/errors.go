@@ -13,9 +13,11 @@ var (
 	errWorkerLate   = errors.New("the worker that held the request was killed for taking too long")
 	errBadReply     = errors.New("the worker's reply cannot be sent")
 	errTooLarge     = errors.New("request head too large to dispatch")
+	errBodyTooLarge = errors.New("request body too large")
 	errSlow         = errors.New("request did not arrive in time")
 	errConnect      = errors.New("CONNECT is for proxies")
 	errClientLeft   = errors.New("the client left")
+	errConnections  = errors.New("as many connections as max_connections allows")
 	errSpool        = errors.New("request body could not be stored")
 )
 
@@ -40,6 +42,8 @@ func answerTo(err error) ownAnswer {
 		return ownAnswer{status: 504, text: "The application did not answer in time."}
 	case errors.Is(err, errTooLarge):
 		return ownAnswer{status: 431, text: "The request head is too large."}
+	case errors.Is(err, errBodyTooLarge):
+		return ownAnswer{status: 413, text: "The request body is too large."}
 	case errors.Is(err, errSlow):
 		return ownAnswer{status: 408, text: "The request did not arrive in time."}
 	case errors.Is(err, errConnect):

@@ -84,12 +84,12 @@ func (l *loop) takeBack(x *exchange) {
 // response.
 func (x *exchange) serveRequest() {
 	var h http1.Head
-	rules := http1.DefaultLimits()
+	rules := x.gateway.config.rules()
 	if complete, err := h.Parse(x.data, &rules); err != nil || !complete {
 		x.refuse(errBadReply) // the loop has parsed the same bytes a moment ago
 		return
 	}
-	body := newSpool(x.gateway.config.SpoolDir, h.ContentLength)
+	body := newSpool(x.gateway.config, h.ContentLength)
 	if err := x.receive(&h, body); err != nil {
 		body.close()
 		x.refuse(err)

@@ -158,7 +158,7 @@ func TestMalformedRequestsNeverReachAWorker(t *testing.T) {
 		client.say(c.request)
 		r, body := client.hear("GET")
 		if r.StatusCode != c.status || !r.Close || strings.Contains(body, "reached") {
-			t.Errorf("%q got %d (close %v) %q, want %d and close", c.request, r.StatusCode, r.Close, body, c.status)
+			t.Errorf("%.80q got %d (close %v) %.80q, want %d and close", c.request, r.StatusCode, r.Close, body, c.status)
 		}
 		client.closed()
 	}

@@ -31,7 +31,7 @@ type Process struct {
 // gateway is owned by the goroutine of Run, which carries out the master's
 // orders. The fields
 // that loops and exchanges read do not change after the configure order, but
-// for draining.
+// for connections and draining.
 type gateway struct {
 	config  Config
 	log     hclog.Logger
@@ -43,9 +43,10 @@ type gateway struct {
 	loops   []*loop
 	running sync.WaitGroup
 
-	listeners []*listener
-	draining  atomic.Bool
-	drained   chan struct{} // closed when the last loop has ended
+	listeners   []*listener
+	connections atomic.Int64
+	draining    atomic.Bool
+	drained     chan struct{} // closed when the last loop has ended
 }
 
 // Run serves until the master orders a drain, goes away, or ctx ends, and what

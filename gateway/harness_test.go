@@ -53,7 +53,7 @@ func newRig(t *testing.T, change func(*Config)) *rig {
 	}()
 	log := hclog.New(&hclog.LoggerOptions{Level: hclog.Info, Output: g.log})
 	go func() { g.ended <- Run(context.Background(), Process{ChannelFD: theirs, Stdout: os.Stdout, Log: log}) }()
-	config := Config{Loops: 1, Epoch: 1, Multiprocess: true, SpoolDir: t.TempDir()}
+	config := Config{Loops: 1, Epoch: 1, Multiprocess: true, SpoolDir: t.TempDir(), LineLimit: 4094, Fields: 100, FieldLimit: 8190}
 	if change != nil {
 		change(&config)
 	}

@@ -1,6 +1,10 @@
 package gateway
 
-import "time"
+import (
+	"time"
+
+	"github.com/indrik/indrik/http1"
+)
 
 const (
 	inlineBody  = 64 << 10 // bodies up to this travel inside the message
@@ -32,6 +36,8 @@ type limits struct {
 	patience     int64
 	queueTimeout int64
 	queue        int
+	body         int64 // 0 for none
+	connections  int64 // of all loops; 0 for none
 }
 
 func (c Config) limits() limits {
@@ -39,6 +45,15 @@ func (c Config) limits() limits {
 		keepAlive:    int64(max(c.KeepAlive, 0)),
 		patience:     int64(c.Patience),
 		queueTimeout: int64(c.QueueTimeout),
-		queue:        c.Queue,
+		queue:        (c.Queue + c.Loops - 1) / c.Loops,
+		body:         c.BodyLimit,
+		connections:  int64(c.Connections),
 	}
+}
+
+// rules are the parser's limits.
+func (c Config) rules() http1.Limits {
+	rules := http1.DefaultLimits()
+	rules.Line, rules.Fields, rules.FieldSize = c.LineLimit, c.Fields, c.FieldLimit
+	return rules
 }

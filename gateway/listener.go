@@ -39,6 +39,10 @@ func newListener(fd int, name string, owned bool, c Config) (*listener, error) {
 // accept takes connections and shares them out between the loops.
 func (l *loop) accept(ln *listener) {
 	for range acceptBatch {
+		if limit := l.limits.connections; limit > 0 && l.gateway.connections.Load() >= limit && !l.draining {
+			l.pauseAccepting(errConnections)
+			return
+		}
 		var sa unix.RawSockaddrAny
 		fd, err := acceptFD(ln.fd, &sa)
 		switch err {
@@ -53,6 +57,7 @@ func (l *loop) accept(ln *listener) {
 		}
 		l.pausedBefore = false
 		l.accepted++
+		l.gateway.connections.Add(1)
 		c := &conn{fd: fd, listener: ln, position: -1, fresh: true}
 		c.describe(&sa, l.gateway.trusted)
 		l.place(c)

@@ -96,7 +96,7 @@ func newLoop(g *gateway, id int) (*loop, error) {
 		limits:   g.config.limits(),
 		requests: newTable(id, g.config.Epoch),
 		workers:  map[int]*worker{},
-		rules:    http1.DefaultLimits(),
+		rules:    g.config.rules(),
 		scratch:  make([]byte, readBuffer),
 		out:      make([]byte, 0, inlineBody),
 		inbox:    newInbox(replyBatch, dispatch.MaxMessage),

@@ -36,8 +36,20 @@ type Config struct {
 	// Patience is how long a client may leave a begun request head, a body or
 	// a response without moving a byte of it (60 s).
 	Patience time.Duration `json:"patience"`
-	// Queue is how many requests may wait for a worker in each loop (2048).
-	// Past it clients get 503 with Retry-After.
+	// LineLimit and FieldLimit bound the request line and one header field in
+	// bytes, Fields the number of fields; 0 leaves each to the limit of the whole
+	// head, 64 KiB. Past them clients get 414 or 431.
+	LineLimit  int `json:"line_limit"`
+	Fields     int `json:"fields"`
+	FieldLimit int `json:"field_limit"`
+	// BodyLimit bounds a request's body in bytes; 0 for no limit. Past it clients
+	// get 413.
+	BodyLimit int64 `json:"body_limit"`
+	// Connections is how many clients may be connected; 0 for no limit. Others
+	// wait in the accept queue.
+	Connections int `json:"connections"`
+	// Queue is how many requests may wait for a worker (2048), shared out between
+	// the loops. Past it clients get 503 with Retry-After.
 	Queue int `json:"queue"`
 	// QueueTimeout is how long a request may wait for a worker (60 s). Then its
 	// client gets 503 with Retry-After.

@@ -91,6 +91,16 @@ func (m *master) gatewayConfig() gateway.Config {
 		AccessLog:    s.AccessLog(),
 		KeepAlive:    keepAlive,
 
+		Patience:     s.ClientTimeout(),
+		Connections:  s.MaxConnections(),
+		Queue:        s.QueueSize(),
+		QueueTimeout: s.QueueTimeout(),
+		LineLimit:    s.LimitRequestLine(),
+		Fields:       s.LimitRequestFields(),
+		FieldLimit:   s.LimitRequestFieldSize(),
+		BodyLimit:    int64(s.LimitRequestBody()),
+		SpoolDir:     s.TmpUploadDir(),
+
 		ForwardedAllowIPs: s.ForwardedAllowIPs(),
 	}
 }

@@ -47,6 +47,15 @@ func TestDefaults(t *testing.T) {
 		{"timeout", v.Timeout(), 30 * time.Second},
 		{"graceful_timeout", v.GracefulTimeout(), 30 * time.Second},
 		{"keepalive", v.KeepAlive(), 60 * time.Second},
+		{"client_timeout", v.ClientTimeout(), 60 * time.Second},
+		{"max_connections", v.MaxConnections(), 0},
+		{"queue_size", v.QueueSize(), 2048},
+		{"queue_timeout", v.QueueTimeout(), 60 * time.Second},
+		{"limit_request_line", v.LimitRequestLine(), 4094},
+		{"limit_request_fields", v.LimitRequestFields(), 100},
+		{"limit_request_field_size", v.LimitRequestFieldSize(), 8190},
+		{"limit_request_body", v.LimitRequestBody(), 0},
+		{"tmp_upload_dir", v.TmpUploadDir(), ""},
 		{"forwarded_allow_ips", v.ForwardedAllowIPs(), "127.0.0.1,::1"},
 		{"gateway_threads", v.GatewayThreads(), 0},
 		{"chdir", v.Chdir(), ""},
@@ -65,8 +74,8 @@ func TestDefaults(t *testing.T) {
 			t.Errorf("%s: comes from %v (%s), want the default", c.name, v.Source(c.name), v.Origin(c.name))
 		}
 	}
-	if got := len(v.entries); got != 17 {
-		t.Errorf("the registry has %d settings, this test checks the accessors of 17", got)
+	if got := len(v.entries); got != 26 {
+		t.Errorf("the registry has %d settings, this test checks the accessors of 26", got)
 	}
 }
 

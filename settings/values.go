@@ -57,6 +57,36 @@ func (v *Values) GracefulTimeout() time.Duration { return of[time.Duration](v, "
 // connection is closed after its first response.
 func (v *Values) KeepAlive() time.Duration { return of[time.Duration](v, "keepalive") }
 
+// ClientTimeout bounds how long a client may move no byte of a begun request
+// or response.
+func (v *Values) ClientTimeout() time.Duration { return of[time.Duration](v, "client_timeout") }
+
+// MaxConnections is how many clients may be connected at a time; 0 for no limit.
+func (v *Values) MaxConnections() int { return of[int](v, "max_connections") }
+
+// QueueSize is how many requests may wait for a worker.
+func (v *Values) QueueSize() int { return of[int](v, "queue_size") }
+
+// QueueTimeout is how long each of them may wait.
+func (v *Values) QueueTimeout() time.Duration { return of[time.Duration](v, "queue_timeout") }
+
+// LimitRequestLine bounds the request line in bytes; 0 for no limit of its own.
+func (v *Values) LimitRequestLine() int { return of[int](v, "limit_request_line") }
+
+// LimitRequestFields bounds the number of header fields; 0 for no limit.
+func (v *Values) LimitRequestFields() int { return of[int](v, "limit_request_fields") }
+
+// LimitRequestFieldSize bounds one header field in bytes; 0 for no limit of its
+// own.
+func (v *Values) LimitRequestFieldSize() int { return of[int](v, "limit_request_field_size") }
+
+// LimitRequestBody bounds a request's body in bytes; 0 for no limit.
+func (v *Values) LimitRequestBody() int { return of[int](v, "limit_request_body") }
+
+// TmpUploadDir is where large bodies are kept until their request ends; "" for
+// the system's choice.
+func (v *Values) TmpUploadDir() string { return of[string](v, "tmp_upload_dir") }
+
 // ForwardedAllowIPs are the proxies that may say what scheme their client
 // spoke, as they were written: the gateway reads the list.
 func (v *Values) ForwardedAllowIPs() string { return of[string](v, "forwarded_allow_ips") }

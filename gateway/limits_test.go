@@ -1,0 +1,58 @@
+package gateway
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// Every limit has its status, in whichever way it is passed.
+func TestLimitsOfRequests(t *testing.T) {
+	g := newRig(t, func(c *Config) { c.LineLimit, c.Fields, c.FieldLimit, c.BodyLimit = 50, 3, 40, 1000 })
+	g.hire(0, readAll(t))
+	for _, c := range []struct {
+		request string
+		status  int
+	}{
+		{"GET /" + strings.Repeat("a", 36) + " HTTP/1.1\r\nHost: x\r\n\r\n", 200},
+		{"GET /" + strings.Repeat("a", 37) + " HTTP/1.1\r\nHost: x\r\n\r\n", 414},
+		{"GET / HTTP/1.1\r\nHost: x\r\nA: b\r\nC: d\r\n\r\n", 200},
+		{"GET / HTTP/1.1\r\nHost: x\r\nA: b\r\nC: d\r\nE: f\r\n\r\n", 431},
+		{"GET / HTTP/1.1\r\nHost: x\r\nA: " + strings.Repeat("b", 35) + "\r\n\r\n", 200},
+		{"GET / HTTP/1.1\r\nHost: x\r\nA: " + strings.Repeat("b", 45) + "\r\n\r\n", 431},
+		{"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n" + strings.Repeat("b", 1000), 200},
+		{"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\n\r\n", 413},
+		{"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999\r\nExpect: 100-continue\r\n\r\n", 413},
+		{"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3e8\r\n" + strings.Repeat("b", 1000) + "\r\n0\r\n\r\n", 200},
+		{"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n" + strings.Repeat("b", 1001), 413},
+	} {
+		client := g.dial()
+		client.say(c.request)
+		if r, _ := client.hear("POST"); r.StatusCode != c.status || r.Close != (c.status != 200) {
+			t.Errorf("%.70q got %d, close %v; want %d", c.request, r.StatusCode, r.Close, c.status)
+		}
+	}
+}
+
+// Past the cap clients wait in the accept queue, and are served when there is
+// room again.
+func TestConnectionsPastTheCapWait(t *testing.T) {
+	g := newRig(t, func(c *Config) { c.Connections = 2 })
+	g.hire(0, text("ok"))
+	first, second, third := g.dial(), g.dial(), g.dial()
+	for _, c := range []*client{first, second} {
+		c.say(get)
+		c.hear("GET")
+	}
+	third.say(get)
+	waitFor(t, func() bool { return strings.Contains(g.log.String(), "accepting paused") })
+	check(t, third.SetReadDeadline(time.Now().Add(300*time.Millisecond)))
+	if b, err := third.in.Peek(1); err == nil {
+		t.Fatalf("a third client got %q", b)
+	}
+	check(t, third.SetReadDeadline(time.Now().Add(10*time.Second)))
+	_ = first.Close()
+	if _, body := third.hear("GET"); body != "ok" {
+		t.Errorf("got %q", body)
+	}
+}
