@@ -161,3 +161,31 @@ func TestIdleConnectionsAreClosed(t *testing.T) {
 	}
 	slow.closed()
 }
+
+// Slow workers must not hold back requests that their clients may withdraw;
+// fast ones must not have to wait for the gateway.
+func TestTheLaneHoldsWhatTheWorkersSoonTake(t *testing.T) {
+	l := &loop{loopCount: 2, lane: &lane{generation: 1, seats: 1}, workers: map[int]*worker{}}
+	l.setQuota()
+	if l.lane.quota != 0 {
+		t.Errorf("without workers the lane may hold %d", l.lane.quota)
+	}
+	for pid := range 3 {
+		l.workers[pid] = &worker{pid: pid, generation: 1}
+	}
+	l.workers[9] = &worker{pid: 9, generation: 2} // of another lane
+	for _, c := range []struct {
+		answered uint64
+		elapsed  time.Duration
+		want     int
+	}{
+		{0, 100 * time.Millisecond, 3}, {50, 100 * time.Millisecond, 3}, {5000, 100 * time.Millisecond, 53},
+		{5000, 0, 5003}, {0, time.Hour, 3},
+	} {
+		l.answered += c.answered
+		l.keepPace(int64(c.elapsed))
+		if l.lane.quota != c.want {
+			t.Errorf("%d answered in %v: the lane may hold %d, want %d", c.answered, c.elapsed, l.lane.quota, c.want)
+		}
+	}
+}

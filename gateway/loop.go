@@ -86,6 +86,9 @@ type loop struct {
 	pausedBefore bool
 	accepted     uint64
 	answered     uint64
+
+	pace           int // requests answered per millisecond lately
+	answeredBefore uint64
 }
 
 // newLoop makes the loop's descriptors. They are closed when run returns.
@@ -189,6 +192,7 @@ func (l *loop) unwatch(fd int) {
 // housekeep does what is due by the clock.
 func (l *loop) housekeep() {
 	if l.now-l.beat >= beatPeriod {
+		l.keepPace(l.now - l.beat)
 		l.beat = l.now
 		l.report()
 	}

@@ -68,9 +68,8 @@ func (l *loop) enqueue(r *request) error {
 	return nil
 }
 
-// flush gives waiting requests to the lane, as many as it may hold: every seat
-// one to work on and one to go on with. The rest waits here, where a client
-// that leaves takes its request with it.
+// flush gives waiting requests to the lane, as many as it may hold (setQuota).
+// The rest waits here, where a client that leaves takes its request with it.
 func (l *loop) flush() {
 	for l.lane != nil && !l.lane.full && l.lane.dispatched < l.lane.quota && l.queue.len() > 0 {
 		l.batch = l.batch[:0]
@@ -115,7 +114,12 @@ func (l *loop) sendBatch() {
 	}
 }
 
-// setQuota shares the lane's places out between the loops.
+// setQuota says how many requests the lane may hold: for every seat one to work
+// on and one to go on with, and as many as the workers answered in a millisecond
+// lately. Workers that take microseconds then find a next request without the
+// gateway having to be woken for each, and many leave in one call; workers that
+// take long hold back nothing that a client might still withdraw. The loops
+// share the seats out; each counts its own answers.
 func (l *loop) setQuota() {
 	if l.lane == nil {
 		return
@@ -126,8 +130,21 @@ func (l *loop) setQuota() {
 			workers++
 		}
 	}
+	if workers == 0 {
+		l.lane.quota = 0
+		return
+	}
 	places := workers * l.lane.seats * 2
-	l.lane.quota = (places + l.loopCount - 1) / l.loopCount
+	l.lane.quota = (places+l.loopCount-1)/l.loopCount + l.pace
+}
+
+// keepPace measures how many requests were answered per millisecond since the
+// last time.
+func (l *loop) keepPace(elapsed int64) {
+	const millisecond = 1e6
+	l.pace = int(int64(l.answered-l.answeredBefore) * millisecond / max(elapsed, millisecond))
+	l.answeredBefore = l.answered
+	l.setQuota()
 }
 
 // sweepQueue answers those who waited too long, and those who left.
