@@ -35,6 +35,10 @@ func (s *service) calm() (check func()) {
 	}
 }
 
+// lost is the warning about a request that a worker had taken and not yet put
+// on the scoreboard when it was killed. Its client gets a 502 like the others.
+const lost = "request was lost with its worker"
+
 // ready waits until a worker became ready for the nth time since the start; the
 // log must be at debug.
 func (s *service) ready(n int) {
@@ -47,7 +51,7 @@ func (s *service) ready(n int) {
 func TestAKilledWorkerCostsItsRequest(t *testing.T) {
 	t.Parallel()
 	s := serve(t, launch{app: "plain", args: []string{"-w", "2", "--log-level", "debug"}})
-	s.allow("worker ended")
+	s.allow("worker ended", lost)
 	s.ready(2)
 	check := s.calm()
 	l := s.load(8, "/")
@@ -71,7 +75,7 @@ func TestAKilledWorkerCostsItsRequest(t *testing.T) {
 func TestThirtyKilledWorkersCostThirtyRequests(t *testing.T) {
 	t.Parallel()
 	s := serve(t, launch{app: "plain", args: []string{"-w", "3", "--log-level", "debug"}})
-	s.allow("worker ended", "restart budget spent")
+	s.allow("worker ended", "restart budget spent", lost)
 	s.ready(3)
 	check := s.calm()
 	l := s.load(8, "/")
@@ -87,7 +91,6 @@ func TestThirtyKilledWorkersCostThirtyRequests(t *testing.T) {
 		s.stderr.await(t, n+1, "worker ended")
 	}
 	s.until("3 workers again", func() bool { return len(s.children("worker")) == 3 })
-	s.ready(3 + kills)
 	l.flows()
 	all := l.end()
 	t.Logf("%d kills: %s", kills, all)
@@ -156,7 +159,7 @@ func TestAKilledMoldCostsNothing(t *testing.T) {
 func TestAKilledMoldAndWorker(t *testing.T) {
 	t.Parallel()
 	s := serve(t, launch{app: "plain", args: []string{"-w", "2", "--log-level", "debug"}})
-	s.allow("mold ended", "worker ended", "spawn failed")
+	s.allow("mold ended", "worker ended", "spawn failed", lost)
 	s.ready(2)
 	l := s.load(4, "/")
 	l.flows()
@@ -242,13 +245,14 @@ func TestAKilledGatewayUnderASlowRequest(t *testing.T) {
 
 func TestAKilledMasterLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
-	s := serve(t, launch{app: "plain", args: []string{"-w", "2"}})
+	s := serve(t, launch{app: "plain", args: []string{"-w", "2", "--log-level", "debug"}})
+	s.ready(2)
 	network, address := s.listener(0)
 	l := s.load(4, "/")
 	l.flows()
 	s.kill(s.pid, syscall.SIGKILL)
 	<-s.ended
-	within(t, 10*time.Second, "everybody has left", func() bool { return len(marked(s.mark)) == 0 })
+	s.allGone(10 * time.Second)
 	l.end() // what was held is lost, as everything is
 	s.judge(s.stderr.end(t))
 	if conn, err := net.Dial(network, address); err == nil {
@@ -264,7 +268,26 @@ func TestAKilledMasterUnderASlowRequest(t *testing.T) {
 	s.held("3")
 	s.kill(s.pid, syscall.SIGKILL)
 	<-s.ended
-	within(t, 10*time.Second, "everybody has left", func() bool { return len(marked(s.mark)) == 0 })
+	s.allGone(10 * time.Second)
+}
+
+// With the master goes the news of who died: the gateway must find out by
+// itself that nobody works on a request any more.
+func TestAKilledMasterAndWorker(t *testing.T) {
+	t.Parallel()
+	s := serve(t, launch{app: "plain", args: []string{"-w", "2"}})
+	s.allow("worker ended", lost)
+	c, worker := s.held("60")
+	s.kill(s.pid, syscall.SIGSTOP)
+	s.kill(worker, syscall.SIGKILL)
+	s.until("the worker is dead", func() bool { return dead(worker) })
+	s.kill(s.pid, syscall.SIGKILL)
+	<-s.ended
+	if response, err := http.ReadResponse(c.in, nil); err == nil && response.StatusCode != 502 {
+		t.Errorf("got %d, want 502 or the end", response.StatusCode)
+	}
+	_ = c.conn.Close() // or the gateway would wait for it
+	s.allGone(10 * time.Second)
 }
 
 // A worker that is stuck is killed after --timeout; its client is told.

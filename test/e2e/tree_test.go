@@ -168,3 +168,19 @@ func within(t testing.TB, limit time.Duration, what string, condition func() boo
 		time.Sleep(2 * time.Millisecond)
 	}
 }
+
+// allGone waits until no process of the tree is left.
+func (s *service) allGone(limit time.Duration) {
+	s.t.Helper()
+	deadline := time.Now().Add(limit)
+	for {
+		left := marked(s.mark)
+		if len(left) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			s.t.Fatalf("still there after %v: %v", limit, s.describe(left))
+		}
+		time.Sleep(2 * time.Millisecond) // the kernel has no event for the end of a stranger's children
+	}
+}
