@@ -1,9 +1,11 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"syscall"
@@ -283,7 +285,14 @@ func TestAKilledMasterAndWorker(t *testing.T) {
 	s.until("the worker is dead", func() bool { return dead(worker) })
 	s.kill(s.pid, syscall.SIGKILL)
 	<-s.ended
-	if response, err := http.ReadResponse(c.in, nil); err == nil && response.StatusCode != 502 {
+	if err := c.conn.SetReadDeadline(time.Now().Add(8 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.ReadResponse(c.in, nil)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("the client waits for a worker that is dead")
+	}
+	if err == nil && response.StatusCode != 502 {
 		t.Errorf("got %d, want 502 or the end", response.StatusCode)
 	}
 	_ = c.conn.Close() // or the gateway would wait for it

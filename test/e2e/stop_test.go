@@ -51,14 +51,15 @@ func TestATermToTheGroupDrains(t *testing.T) {
 	s.kill(-s.pid, syscall.SIGTERM)
 	c.wants("GET", 200, "held")
 	_ = c.conn.Close() // it has all it asked for
-	s.allow("mold ended", "gateway ended")
+	s.allow("mold ended", "worker ended", "spawn failed")
 	s.expect(0)
 }
 
-// refuses waits until nobody listens any more.
+// refuses waits until nobody listens any more, which must not take as long as
+// the requests in hand: whoever connects meanwhile would wait for nothing.
 func (s *service) refuses(network, address string) {
 	s.t.Helper()
-	s.until("new connections are refused", func() bool {
+	within(s.t, time.Second, "new connections are refused", func() bool {
 		conn, err := net.Dial(network, address)
 		if err == nil {
 			_ = conn.Close() // it came before the end of listening
