@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -59,6 +60,33 @@ func TestARequestThatNobodyHoldsIsFound(t *testing.T) {
 	c.say(get)
 	s.take()
 	s.dies("crashed")
+	if r, _ := c.hear("GET"); r.StatusCode != 502 {
+		t.Errorf("got %d, want 502", r.StatusCode)
+	}
+}
+
+// As long as a living worker may be the one that took the request, and has only
+// not written its id yet, nobody may answer in its place.
+func TestALivingWorkerMayYetHoldTheRequest(t *testing.T) {
+	g := newRig(t, nil)
+	lives, dies := g.hire(0, nil), g.hire(1, nil)
+	lives.row.SetBeat(dispatch.Monotonic())
+	c := g.dial()
+	c.say(get)
+	id, _, _, _, _ := lives.take()
+	dies.dies("crashed")
+	time.Sleep(400 * time.Millisecond) // several searches, in none of which it may count as lost
+	lives.send(dispatch.Tuple{id, "200 OK", fields(), []byte("mine")})
+	if r, body := c.hear("GET"); r.StatusCode != 200 || body != "mine" {
+		t.Errorf("got %d %q", r.StatusCode, body)
+	}
+	c.say(get)
+	lives.take()
+	g.hire(2, nil).dies("crashed")
+	waitFor(t, func() bool {
+		lives.row.SetBeat(dispatch.Monotonic()) // it is idle and well, so it was not the one
+		return strings.Contains(g.log.String(), "request was lost")
+	})
 	if r, _ := c.hear("GET"); r.StatusCode != 502 {
 		t.Errorf("got %d, want 502", r.StatusCode)
 	}

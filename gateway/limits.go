@@ -24,9 +24,9 @@ const (
 	beatPeriod   = int64(100 * time.Millisecond)
 	sweepPeriod  = int64(250 * time.Millisecond)
 	waitLimit    = 500 // ms; a loop turns at least this often, to beat and to sweep
-	waitShort    = 100 // ms; the same while something is due soon
+	waitShort    = 50  // ms; the same while something is due soon
 	acceptPause  = int64(200 * time.Millisecond)
-	searchPeriod = int64(100 * time.Millisecond)
+	searchPeriod = int64(50 * time.Millisecond)
 	searchTime   = int64(3 * time.Second)
 )
 

@@ -38,7 +38,7 @@ type request struct {
 	msg     []byte      // the message; its memory is used again
 	body    *os.File    // goes beside the message, or nil
 	since   int64       // CLOCK_MONOTONIC ns: when it was queued, then when it was dispatched
-	suspect bool        // looked lost at the last search
+	missed  int64       // CLOCK_MONOTONIC ns: since when no one seems to hold it; 0 if someone does
 	asked   asked
 	line    logLine
 }

@@ -52,9 +52,12 @@ func (l *loop) leave(pid int, why error, held []uint64) {
 // searchLost looks for requests that no one holds any more. A worker that is
 // killed between taking a request from the lane and writing its id to the
 // scoreboard leaves no trace of it, so after a death this asks of each
-// dispatched request: is it still in the lane, or in the row of a seat? A living
-// worker may be in that same gap, so a request counts as lost when it
-// was missed twice in a row.
+// dispatched request: is it still in the lane, or in the row of a seat?
+//
+// A living worker may be in that same gap. It has written nothing since it took
+// the request, so a missed request counts as lost only when every seat that
+// was idle then has shown a sign of life since; a worker does so at least once a
+// second. Until then the search goes on.
 func (l *loop) searchLost() {
 	held := l.heldIDs()
 	taken, empty := l.takenUpTo()
@@ -62,14 +65,34 @@ func (l *loop) searchLost() {
 		if r.phase != dispatched {
 			continue
 		}
-		gone := !held[r.id] && (empty || before(r.id&seqMask, taken)) && r.lane == l.lane
-		if gone && r.suspect {
+		missed := !held[r.id] && (empty || before(r.id&seqMask, taken)) && r.lane == l.lane
+		switch {
+		case !missed:
+			r.missed = 0
+		case r.missed == 0:
+			r.missed = l.now
+			l.searchUntil = l.now + searchTime
+		case l.seatsBeatSince(r.missed):
 			l.log.Warn("request was lost with its worker", "request", r.id)
 			l.fail(r, errWorkerDied)
-			continue
+		default:
+			l.searchUntil = l.now + searchTime
 		}
-		r.suspect = gone
 	}
+}
+
+// seatsBeatSince reports whether no living seat can be holding a request that
+// was missed at that time without having said so.
+func (l *loop) seatsBeatSince(then int64) bool {
+	for _, w := range l.workers {
+		for seat := range l.board.Seats() {
+			row := l.board.Seat(w.slot, seat)
+			if id, _ := row.Request(); id == 0 && row.Beat() <= then {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // heldIDs returns the ids in the rows of all seats.

@@ -106,8 +106,9 @@ def serve(post: Post, app: Application, errors: TextIO) -> Status:
         except (EOFError, ValueError, TypeError, IndexError) as error:
             close_all(fds)
             raise WireError(f"not a request: {error}") from error
-        row[BEAT] = row[START] = monotonic_ns()
+        row[START] = now = monotonic_ns()
         row[REQUEST] = request  # after its start: whoever sees the id sees the time
+        row[BEAT] = now  # after the id: a beat says that nothing is held unseen
         environ["wsgi.errors"] = errors
         environ["wsgi.file_wrapper"] = FileWrapper
         respond(app, environ, Exchange(request, outlet), errors, request)
