@@ -71,7 +71,7 @@ def load(port: int, connections: int, seconds: int) -> tuple[float, str, int]:
         check=True, capture_output=True, text=True,
     ).stdout
     rate = re.search(r"Requests/sec:\s+([\d.]+)", said)
-    p99 = re.search(r"99%\s+(\S+)", said)
+    p99 = re.search(r"(?m)^\s+99%\s+(\S+)", said)
     if rate is None or p99 is None:
         sys.exit(f"wrk said:\n{said}")
     failed = sum(int(n) for line in re.findall(r"(?:Socket errors|Non-2xx).*", said) for n in re.findall(r"\d+", line.replace("2xx or 3xx", "")))
