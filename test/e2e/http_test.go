@@ -263,13 +263,13 @@ func TestAnApplicationThatFails(t *testing.T) {
 		t.Error("the connection was closed for it")
 	}
 	c.ask("GET / HTTP/1.1\r\nHost: x\r\n\r\n", "GET", 200, digest("GET", 0, ""))
-	if n := s.stderr.count("ValueError: asked to fail"); n != 1 {
-		t.Errorf("the traceback came %d times, want once", n)
-	}
 	if now := s.the("worker"); now != worker {
 		t.Errorf("worker %d was replaced by %d", worker, now)
 	}
 	s.stop()
+	if n := s.stderr.count("ValueError: asked to fail"); n != 1 {
+		t.Errorf("the traceback came %d times, want once", n)
+	}
 }
 
 // c500 is the page of a failed application.

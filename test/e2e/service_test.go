@@ -111,6 +111,10 @@ func (s *service) command(l launch) *exec.Cmd {
 		cmd.Dir = world.apps
 	}
 	cmd.Env = append(os.Environ(), markEnv+"="+s.mark, "E2E_NOTES="+s.notes, "PYTHONDONTWRITEBYTECODE=1", "PWD="+cmd.Dir)
+	if raceEnabled {
+		// Otherwise each process sleeps a second before it exits.
+		cmd.Env = append(cmd.Env, "GORACE=atexit_sleep_ms=0")
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a job of its own, as a shell makes it
 	if l.sockets != nil {
 		exe, err := os.Executable()

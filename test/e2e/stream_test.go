@@ -161,9 +161,9 @@ func TestAFailureInTheMiddleIsSeen(t *testing.T) {
 		s.note(path + "-closed")
 		_ = os.Remove(filepath.Join(s.notes, path+"-closed")) // for the next round
 	}
+	s.wantsMore()
+	s.stop()
 	if n := s.stderr.count("RuntimeError: in the middle"); n != 4 {
 		t.Errorf("the failure was told %d times, want 4", n)
 	}
-	s.wantsMore()
-	s.stop()
 }
