@@ -11,6 +11,7 @@ const (
 	isHost                     // unreserved or sub-delims, RFC 3986 §2
 	isDigit
 	isHex
+	isMethod // what a method may hold unless more is permitted, see [Permissions]
 )
 
 // class is written once, here, and only read afterwards.
@@ -25,6 +26,7 @@ var class = func() (t [256]uint8) {
 		alpha  = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	)
 	set(isToken, digits+alpha+"!#$%&'*+-.^_`|~")
+	set(isMethod, digits+alpha[26:]+"!$%&'*+-.^_`|~")
 	set(isHost, digits+alpha+"-._~!$&'()*+,;=")
 	set(isDigit, digits)
 	set(isHex, digits+"abcdefABCDEF")
@@ -40,10 +42,10 @@ var class = func() (t [256]uint8) {
 	return t
 }()
 
-// tokenLen counts the token bytes that b begins with.
-func tokenLen(b []byte) int {
+// span counts the bytes of the class bit that b begins with.
+func span(b []byte, bit uint8) int {
 	for i, c := range b {
-		if class[c]&isToken == 0 {
+		if class[c]&bit == 0 {
 			return i
 		}
 	}
@@ -76,6 +78,16 @@ func validValue(b []byte) bool {
 	return allOf(b, isValue)
 }
 
+// blanks counts the SP and HT that b begins with.
+func blanks(b []byte) int {
+	for i, c := range b {
+		if c != ' ' && c != '\t' {
+			return i
+		}
+	}
+	return len(b)
+}
+
 // trim takes SP and HT off both ends: the OWS around a field value.
 func trim(b []byte) []byte {
 	for len(b) > 0 && (b[0] == ' ' || b[0] == '\t') {
@@ -90,6 +102,13 @@ func trim(b []byte) []byte {
 func lower(c byte) byte {
 	if 'A' <= c && c <= 'Z' {
 		return c | 0x20
+	}
+	return c
+}
+
+func upper(c byte) byte {
+	if 'a' <= c && c <= 'z' {
+		return c &^ 0x20
 	}
 	return c
 }

@@ -16,7 +16,8 @@
 //
 // # What is promised
 //
-//   - A head that two readers could understand differently is refused: bare CR,
+//   - Without [Permissions], a head that two readers could understand differently
+//     is refused: bare CR,
 //     bare LF or NUL, folded lines, space before a colon, a repeated Host,
 //     Content-Length or Content-Type, Content-Length beside Transfer-Encoding,
 //     Transfer-Encoding in HTTP/1.0.

@@ -16,24 +16,41 @@ func (h *Head) Get(name string) ([]byte, bool) {
 	return nil, false
 }
 
-// field parses one field line (RFC 9112 §5).
+// field parses one field line (RFC 9112 §5), with its continuations if it is
+// folded.
 func (h *Head) field(line []byte, lim *Limits) *Error {
-	if over(len(line), lim.FieldSize) {
+	if over(len(line)+len("\r\n"), lim.FieldSize) {
 		return refuse(431, "field line too long")
 	}
 	if over(len(h.Fields)+1, lim.Fields) {
 		return refuse(431, "too many fields")
 	}
-	n := tokenLen(line)
+	n := span(line, isToken)
+	colon := n
 	if n == 0 || n == len(line) || line[n] != ':' {
-		return badName(line, n)
+		if colon = lateColon(line, n, lim); colon < 0 {
+			return badName(line, n)
+		}
 	}
-	f := Field{Name: line[:n], Value: trim(line[n+1:])}
+	f := Field{Name: line[:n], Value: trim(line[colon+1:])}
 	if !validValue(f.Value) {
-		return refuse(400, "control character in a field value")
+		var err *Error
+		if f.Value, err = h.unfold(f); err != nil {
+			return err
+		}
 	}
 	h.Fields = append(h.Fields, f)
 	return h.note(f)
+}
+
+// lateColon finds the colon behind the blanks that follow a token of n bytes.
+// It returns -1 if there is none, or they are not permitted.
+func lateColon(line []byte, n int, lim *Limits) int {
+	at := n + blanks(line[n:])
+	if n == 0 || at == len(line) || line[at] != ':' || !lim.Permit.SpaceBeforeColon {
+		return -1
+	}
+	return at
 }
 
 // badName says why line, a token of n bytes and then no colon, is no field.

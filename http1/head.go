@@ -3,8 +3,10 @@ package http1
 import "bytes"
 
 // A Field is one field line. Both slices point into the buffer that was parsed
-// and must not be written to. Name is as sent, a token of at least one byte;
-// Value is without the blanks around it and may be empty.
+// and must not be written to; only the Value of a folded field, where
+// [Permissions] let one through, is in memory of the Head and good until its
+// next Parse. Name is as sent, a token of at least one byte; Value is without
+// the blanks around it and may be empty.
 type Field struct{ Name, Value []byte }
 
 // Head is a parsed request head. The zero value is ready for [Head.Parse]; the
@@ -15,14 +17,17 @@ type Field struct{ Name, Value []byte }
 // heads arrive whole, and one more for each connection that stands in the
 // middle of a head.
 type Head struct {
-	Method []byte // a token of 1 to [MaxMethod] bytes; case matters (RFC 9110 §9.1)
+	// Method is a token of [MinMethod] to [MaxMethod] bytes without lower-case
+	// letters and '#', unless [Permissions] say otherwise. Case matters (RFC 9110
+	// §9.1). It is in memory of the Head if it was changed to upper case.
+	Method []byte
 	// Target is the request-target as sent: visible ASCII without '#'. Bytes
 	// above 0x7f are refused (RFC 9112 §3.2 has no place for them). Visible
 	// ones that RFC 3986 wants percent-encoded, like | and {, are let through,
 	// because browsers send them and they cannot be misread.
 	Target []byte
 	Form   Form
-	Minor  int // 0 or 1; a higher minor version is served as 1 (RFC 9110 §2.5)
+	Minor  int // 0 or 1; what is above 1.1 is served as 1.1 (RFC 9110 §2.5), what is below 1.0 as 1.0
 
 	Path     []byte // raw, as sent; "/" where an absolute-form has none, "*" for [AsteriskForm], empty for [AuthorityForm]
 	Query    []byte // raw, without the '?'
@@ -41,6 +46,11 @@ type Head struct {
 
 	Size int // bytes of the head, from the start of the buffer to the end of the last CRLF
 
+	// room holds what could not stay where it was read: folded values and
+	// methods in upper case. It is used again by the next Parse, grows to no
+	// more than Limits.Head, and stays nil as long as nothing is permitted.
+	room []byte
+
 	progress
 }
 
@@ -48,7 +58,9 @@ type Head struct {
 type progress struct {
 	stage stage
 	pos   int // where the first line not yet parsed begins
-	scan  int // no LF between pos and scan
+	scan  int // where to look for the next LF; before it, from pos, only those of folds
+	fold  int // where the last continuation of a folded field begins
+	have  int // bytes given to the last call
 
 	crlf                                  bool // the empty line before the request line was seen
 	host, contentType, transferEncoding   bool // such a field was seen
@@ -65,24 +77,25 @@ const (
 
 // Reset forgets what was parsed, and any head begun, but keeps the array of
 // Fields. It is needed only to abandon a head in the middle.
-func (h *Head) Reset() { *h = Head{Fields: h.Fields[:0]} }
+func (h *Head) Reset() { *h = Head{Fields: h.Fields[:0], room: h.room[:0]} }
 
 // Parse reads one head from the start of buf, which may hold more after it. It
 // returns true when the head is complete, and false when more bytes are needed:
 // call it again with a buffer, the same or another, that begins with the same
 // bytes and has more. (With fewer bytes than before a new head is begun.) The error is always an [*Error] and means that no bytes to
 // come could make the head acceptable. After true or an error the next call
-// begins a new head. lim must not be nil.
+// begins a new head. lim must not be nil, and the same for all calls of a head.
 //
 // One empty line (CRLF) before the request line is skipped, as RFC 9112 §2.2
 // asks; a second one is refused.
 func (h *Head) Parse(buf []byte, lim *Limits) (complete bool, err error) {
-	if h.stage == ended || len(buf) < h.scan {
+	if h.stage == ended || len(buf) < h.have {
 		h.Reset()
 	}
 	if h.scan == 0 {
 		h.ContentLength = -1
 	}
+	h.have = len(buf)
 	resumed := h.pos > 0
 	complete, e := h.lines(buf, lim)
 	switch {
@@ -119,6 +132,15 @@ func (h *Head) lines(buf []byte, lim *Limits) (complete bool, err *Error) {
 			return false, refuse(431, "head too large")
 		}
 		line = line[:len(line)-1]
+		if lim.Permit.ObsoleteFolding && h.stage == atFields && len(line) > 0 {
+			more, err := h.continues(buf, next, lim)
+			if err != nil || next == len(buf) {
+				return false, err
+			}
+			if more {
+				continue
+			}
+		}
 		switch {
 		case len(line) > 0 && h.stage == atFields:
 			err = h.field(line, lim)
@@ -149,7 +171,10 @@ func (h *Head) unfinished(buf []byte, lim *Limits) *Error {
 	}
 	line := buf[h.pos:]
 	// The last byte of an earlier call was not judged if it was a CR.
-	fresh := buf[max(h.pos, h.scan-1):]
+	fresh := buf[max(h.pos, h.fold, h.scan-1):]
+	if n := len(line); n > 0 && line[n-1] == '\n' { // only of a field that may be folded
+		line, fresh = line[:n-1], fresh[:len(fresh)-1]
+	}
 	if n := len(line); n > 0 && line[n-1] == '\r' {
 		line, fresh = line[:n-1], fresh[:len(fresh)-1]
 	}
@@ -159,7 +184,7 @@ func (h *Head) unfinished(buf []byte, lim *Limits) *Error {
 	if h.stage == atRequestLine {
 		return unfinishedRequestLine(line, fresh, lim)
 	}
-	if over(len(line), lim.FieldSize) {
+	if over(len(line)+len("\r\n"), lim.FieldSize) {
 		return refuse(431, "field line too long")
 	}
 	if line[0] == ' ' || line[0] == '\t' {

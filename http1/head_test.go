@@ -209,7 +209,7 @@ func TestParseLimits(t *testing.T) {
 		status int
 	}{
 		{"line", Limits{Line: len(line)}, Limits{Line: len(line) - 1}, 414},
-		{"field size", Limits{FieldSize: len(field)}, Limits{FieldSize: len(field) - 1}, 431},
+		{"field size", Limits{FieldSize: len(field) + 2}, Limits{FieldSize: len(field) + 1}, 431},
 		{"fields", Limits{Fields: 2}, Limits{Fields: 1}, 431},
 		{"head", Limits{Head: len(head)}, Limits{Head: len(head) - 1}, 431},
 	} {

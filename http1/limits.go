@@ -13,19 +13,25 @@ const (
 	DefaultHead      = 64 << 10
 )
 
-// MaxMethod is the longest method accepted, in bytes; the longest registered
-// one, UPDATEREDIRECTREF, has 17.
-const MaxMethod = 20
+// What [Limits.Clamp] holds its values to. The first two are Gunicorn's.
+const (
+	MaxLine   = 8190
+	MaxFields = 32768
+	MaxHead   = 1 << 20 // bytes of a head that a client may make us hold, whatever is configured
+)
 
-// Limits bounds what one request head may hold. It is only read, so one value
-// may serve any number of connections. A zero or negative Line, Fields or
-// FieldSize means that only Head limits it, as 0 does in Gunicorn; a zero or
-// negative Head means [DefaultHead], because something must be the limit.
+// Limits bounds what one request head may hold, and says what beyond the strict
+// syntax it may hold. It is only read, so one value may serve any number of
+// connections. A zero or negative Line, Fields or FieldSize means that only
+// Head limits it; a zero or negative Head means [DefaultHead], because
+// something must be the limit. Values from settings go through [Limits.Clamp].
 type Limits struct {
 	Line      int // bytes of the request line, without its CRLF
-	Fields    int // number of field lines
-	FieldSize int // bytes of one field line, without its CRLF
+	Fields    int // number of fields, also of those that the environ leaves out
+	FieldSize int // bytes of one field with its CRLF, and with its continuations if it is folded
 	Head      int // bytes of the whole head, with every CRLF
+
+	Permit Permissions
 }
 
 // DefaultLimits returns the limits named by the Default constants.
@@ -36,6 +42,35 @@ func DefaultLimits() Limits {
 		FieldSize: DefaultFieldSize,
 		Head:      DefaultHead,
 	}
+}
+
+// Clamp gives the values of limit_request_line, limit_request_fields and
+// limit_request_field_size in l the meaning they have in Gunicorn:
+//
+//   - Line: 0 is no limit but Head; negative or above [MaxLine] is MaxLine.
+//   - Fields: 0, negative or above [MaxFields] is MaxFields.
+//   - FieldSize: 0 or negative is [DefaultFieldSize]. Gunicorn's manual says
+//     that 0 is no limit; its WSGI parser does as is said here.
+//
+// Head, which Gunicorn has not, is [DefaultHead] if it is 0 or negative, and
+// then as much more as Line and FieldSize are above their defaults, so that a
+// limit that was raised is worth something. It is never above [MaxHead].
+func (l Limits) Clamp() Limits {
+	if l.Line < 0 || l.Line > MaxLine {
+		l.Line = MaxLine
+	}
+	if l.Fields <= 0 || l.Fields > MaxFields {
+		l.Fields = MaxFields
+	}
+	if l.FieldSize <= 0 {
+		l.FieldSize = DefaultFieldSize
+	}
+	l.FieldSize = min(l.FieldSize, MaxHead)
+	if l.Head <= 0 {
+		l.Head = DefaultHead + max(0, l.Line-DefaultLine) + max(0, l.FieldSize-DefaultFieldSize)
+	}
+	l.Head = min(l.Head, MaxHead)
+	return l
 }
 
 func (l *Limits) head() int {

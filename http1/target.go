@@ -33,8 +33,8 @@ func (h *Head) requestLine(line []byte, lim *Limits) *Error {
 	if over(len(line), lim.Line) {
 		return refuse(414, "request line too long")
 	}
-	n := tokenLen(line[:min(len(line), MaxMethod+1)])
-	if n == 0 || n > MaxMethod || n == len(line) || line[n] != ' ' {
+	n := methodLen(line, lim)
+	if n == 0 {
 		return refuse(400, "malformed method")
 	}
 	rest := line[n+1:]
@@ -43,22 +43,25 @@ func (h *Head) requestLine(line []byte, lim *Limits) *Error {
 		return refuse(400, "no version in the request line")
 	}
 	h.Method, h.Target = line[:n], rest[:sp]
-	if err := h.version(rest[sp+1:]); err != nil {
+	if lim.Permit.CasefoldMethod {
+		h.upperMethod()
+	}
+	if err := h.version(rest[sp+1:], lim); err != nil {
 		return err
 	}
 	return h.target()
 }
 
 // version parses HTTP-version (RFC 9112 §2.3), whose letters are case-sensitive.
-func (h *Head) version(v []byte) *Error {
+func (h *Head) version(v []byte, lim *Limits) *Error {
 	if len(v) != len("HTTP/1.1") || string(v[:5]) != "HTTP/" || v[6] != '.' ||
 		class[v[5]]&class[v[7]]&isDigit == 0 {
 		return refuse(400, "malformed version")
 	}
-	if v[5] != '1' {
+	if v[5] != '1' && !lim.Permit.UnconventionalVersion {
 		return refuse(505, "version other than HTTP/1")
 	}
-	if v[7] != '0' {
+	if v[5] > '1' || v[5] == '1' && v[7] != '0' {
 		h.Minor = 1
 	}
 	return nil
@@ -70,12 +73,11 @@ func unfinishedRequestLine(line, fresh []byte, lim *Limits) *Error {
 	if over(len(line), lim.Line) {
 		return refuse(414, "request line too long")
 	}
-	n := tokenLen(line[:min(len(line), MaxMethod+1)])
-	if n > MaxMethod || n < len(line) && (n == 0 || line[n] != ' ') {
+	if !beginsMethod(line, lim) {
 		return refuse(400, "malformed method")
 	}
 	for _, c := range fresh {
-		if class[c]&isTarget == 0 && c != ' ' {
+		if class[c]&isTarget == 0 && c != ' ' && (c != '#' || !lim.Permit.UnconventionalMethod) {
 			return refuse(400, "forbidden character in the request line")
 		}
 	}
