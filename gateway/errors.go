@@ -17,7 +17,7 @@ var (
 	errSlow         = errors.New("request did not arrive in time")
 	errConnect      = errors.New("CONNECT is for proxies")
 	errClientLeft   = errors.New("the client left")
-	errConnections  = errors.New("as many connections as max_connections allows")
+	errConnections  = errors.New("no more connections are allowed (max_connections, open files)")
 	errSpool        = errors.New("request body could not be stored")
 )
 

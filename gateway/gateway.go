@@ -150,6 +150,7 @@ func (g *gateway) configure(o *order, fds []int) error {
 	if err != nil {
 		return fmt.Errorf("read the configuration: %w", err)
 	}
+	g.config = g.config.withRoom(openFiles())
 	if g.trusted, err = parseTrust(g.config.ForwardedAllowIPs); err != nil {
 		return err
 	}

@@ -3,6 +3,8 @@ package gateway
 import (
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/indrik/indrik/http1"
 )
 
@@ -23,8 +25,9 @@ const (
 
 	beatPeriod   = int64(100 * time.Millisecond)
 	sweepPeriod  = int64(250 * time.Millisecond)
-	waitLimit    = 500 // ms; a loop turns at least this often, to beat and to sweep
-	waitShort    = 50  // ms; the same while something is due soon
+	waitLimit    = 500                     // ms; a loop turns at least this often, to beat and to sweep
+	waitShort    = 50                      // ms; the same while something is due soon
+	pauseQuiet   = int64(10 * time.Second) // between two words in the log about it
 	acceptPause  = int64(200 * time.Millisecond)
 	searchPeriod = int64(50 * time.Millisecond)
 	searchTime   = int64(3 * time.Second)
@@ -49,6 +52,25 @@ func (c Config) limits() limits {
 		body:         c.BodyLimit,
 		connections:  int64(c.Connections),
 	}
+}
+
+// withRoom caps the connections by the limit of open files if they have no cap
+// of their own. An eighth is left to what requests open for a while: bodies in
+// files, files and streams of responses.
+func (c Config) withRoom(files uint64) Config {
+	if c.Connections == 0 {
+		c.Connections = int(min(max(files-files/8, 32)-16, 1<<30))
+	}
+	return c
+}
+
+// openFiles is the limit of open files of this process.
+func openFiles() uint64 {
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
+		return 1024 // the usual one
+	}
+	return limit.Cur
 }
 
 // rules are the parser's limits.

@@ -56,3 +56,17 @@ func TestConnectionsPastTheCapWait(t *testing.T) {
 		t.Errorf("got %q", body)
 	}
 }
+
+// Without a cap of its own the gateway must not use up its descriptors on
+// connections: a request with a large body needs one more.
+func TestConnectionsLeaveRoomForFiles(t *testing.T) {
+	for _, c := range []struct {
+		cap   int
+		files uint64
+		want  int
+	}{{0, 1024, 880}, {0, 8, 16}, {0, 1 << 60, 1 << 30}, {7, 1024, 7}} {
+		if got := (Config{Connections: c.cap}).withRoom(c.files).Connections; got != c.want {
+			t.Errorf("cap %d with %d files: %d connections, want %d", c.cap, c.files, got, c.want)
+		}
+	}
+}

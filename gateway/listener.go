@@ -55,7 +55,6 @@ func (l *loop) accept(ln *listener) {
 		default: // ECONNABORTED and the like: that client is gone, others wait
 			continue
 		}
-		l.pausedBefore = false
 		l.accepted++
 		l.gateway.connections.Add(1)
 		c := &conn{fd: fd, listener: ln, position: -1, fresh: true}
@@ -107,15 +106,15 @@ func (l *loop) acceptFrom(listeners []*listener) {
 }
 
 // pauseAccepting waits for descriptors or memory to become free. Clients stay in
-// the accept queue meanwhile; the log says so once, until accepting worked again.
+// the accept queue meanwhile; the log says so, but not each time.
 func (l *loop) pauseAccepting(why error) {
 	for _, ln := range l.listeners {
 		l.unwatch(ln.fd)
 	}
 	l.acceptAgain = l.now + acceptPause
-	if !l.pausedBefore {
-		l.pausedBefore = true
-		l.log.Warn("accepting paused", "error", why, "connections", len(l.conns))
+	if l.now >= l.pauseTold {
+		l.pauseTold = l.now + pauseQuiet
+		l.log.Warn("accepting paused", "error", why, "connections", l.gateway.connections.Load())
 	}
 }
 

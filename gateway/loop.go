@@ -76,16 +76,16 @@ type loop struct {
 	date    dateCache
 	access  *logBuffer
 
-	listeners    []*listener // those in the epoll set (first loop only)
-	next         int         // the loop that gets the next connection
-	beat         int64
-	swept        int64
-	searched     int64
-	searchUntil  int64 // look for lost requests until then
-	acceptAgain  int64 // accepting is paused until then
-	pausedBefore bool
-	accepted     uint64
-	answered     uint64
+	listeners   []*listener // those in the epoll set (first loop only)
+	next        int         // the loop that gets the next connection
+	beat        int64
+	swept       int64
+	searched    int64
+	searchUntil int64 // look for lost requests until then
+	acceptAgain int64 // accepting is paused until then
+	pauseTold   int64 // no word about that until then
+	accepted    uint64
+	answered    uint64
 
 	pace           int // requests answered per millisecond lately
 	answeredBefore uint64
