@@ -19,7 +19,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-from hello import ROOT, Server, servers, wait_until_serving
+from hello import Server, servers, wait_until_serving
 
 TICK = os.sysconf("SC_CLK_TCK")
 
