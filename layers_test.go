@@ -19,7 +19,7 @@ const module = "github.com/indrik/indrik"
 // and a leaf imports none. Changing this table is a design change and gets a
 // sentence in the commit.
 var layers = map[string][]string{
-	"cmd/indrik": {"master", "gateway", "settings"},
+	"cmd/indrik": {"master", "gateway", "settings", "activation"}, // activation: to refuse an address as any other option
 	"master":     {"gateway", "pool", "dispatch", "settings", "activation", "python"},
 	"gateway":    {"dispatch", "http1"},
 	"pool":       {}, // knows nothing of Python, HTTP or our sockets

@@ -16,6 +16,9 @@ import (
 // dropped: a reader of our standard output that has stopped must not stop us.
 const accessLogRoom = 4 << 20
 
+// accessLogQuiet is how long a log that cannot be written is not mentioned again.
+const accessLogQuiet = 10 * time.Second
+
 // accessLog writes a line per response in Gunicorn's default format. Loops and
 // goroutines give it lines; one goroutine writes them.
 type accessLog struct {
@@ -76,12 +79,14 @@ func (a *accessLog) signal() {
 func (a *accessLog) run() {
 	defer close(a.done)
 	var spare []byte
+	var told time.Time // when a failure was last mentioned
 	for range a.wake {
 		a.mu.Lock()
 		lines, dropped, closed := a.pending, a.dropped, a.closed
 		a.pending, a.dropped = spare[:0], 0
 		a.mu.Unlock()
-		if _, err := a.file.Write(lines); err != nil {
+		if _, err := a.file.Write(lines); err != nil && time.Since(told) > accessLogQuiet {
+			told = time.Now()
 			a.log.Error("access log could not be written", "error", err)
 		}
 		if dropped > 0 {

@@ -81,6 +81,9 @@ func (l *loop) enter(c *conn, to connPhase) {
 		c.deadline = l.now + l.limits.patience
 	case lingering:
 		c.deadline = l.now + lingerTime
+		if l.draining {
+			c.deadline = l.now + lingerDraining
+		}
 	case waiting, lent, closed:
 		c.deadline = 0
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -60,7 +61,7 @@ func Run(ctx context.Context, p Process) error {
 	if err != nil {
 		return fmt.Errorf("open the channel to the master: %w", err)
 	}
-	g := &gateway{log: p.Log, stdout: p.Stdout, channel: channel, drained: make(chan struct{})}
+	g := &gateway{log: p.Log.Named("gateway"), stdout: p.Stdout, channel: channel, drained: make(chan struct{})}
 	received := make(chan received)
 	go g.receive(received)
 	stop := ctx.Done()
@@ -71,6 +72,7 @@ func Run(ctx context.Context, p Process) error {
 			if errors.Is(m.err, io.EOF) { // the master is gone
 				limit = time.After(orphanTime)
 				g.drain()
+				g.searchAlone()
 				continue
 			}
 			if err := g.obey(m); err != nil {
@@ -242,6 +244,14 @@ func (g *gateway) serve() error {
 	}
 	<-accepting
 	return g.channel.Send(dispatch.Tuple{FactServing})
+}
+
+// searchAlone makes the loops look for lost requests until they end: there is
+// nobody left to tell them of a worker's death.
+func (g *gateway) searchAlone() {
+	for _, l := range g.loops {
+		l.post(func(l *loop) { l.searchUntil = math.MaxInt64 })
+	}
 }
 
 // drain makes every loop finish and end, and then closes drained.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -132,7 +133,7 @@ type application func(s *seat, id int64, env map[string]any, body []byte, fd int
 // hire adds a worker that answers with app.
 func (g *rig) hire(slot int, app application) *seat {
 	g.t.Helper()
-	s := &seat{rig: g, slot: slot, pid: 1000 + slot, row: g.board.Seat(slot, 0)}
+	s := &seat{rig: g, slot: slot, pid: living(g.t), row: g.board.Seat(slot, 0)}
 	var fds []int
 	for range g.board.Loops() {
 		ours, theirs, err := dispatch.SocketPair()
@@ -302,4 +303,17 @@ func (s *shared[T]) get() T {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.v
+}
+
+// living returns the number of a process that lives until the end of the test,
+// for a worker that has none.
+func living(t *testing.T) int {
+	t.Helper()
+	cmd := exec.Command("sleep", "1000")
+	check(t, cmd.Start())
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait() // killed by us
+	})
+	return cmd.Process.Pid
 }

@@ -16,8 +16,10 @@ const (
 	replyBatch  = 8       // messages for one recvmmsg
 	acceptBatch = 64      // connections taken before other work has its turn
 
-	lingerTime  = int64(2 * time.Second)
-	lingerReads = 16 // of the scratch buffer's size each, in one round
+	lingerTime = int64(2 * time.Second)
+	// lingerDraining is shorter, because the stop of the service waits for it.
+	lingerDraining = int64(300 * time.Millisecond)
+	lingerReads    = 16 // of the scratch buffer's size each, in one round
 
 	// firstRequestTime is how long a drain waits for the first request of a
 	// connection that was accepted but has sent nothing yet.

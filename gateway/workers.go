@@ -46,7 +46,7 @@ func (l *loop) leave(pid int, why error, held []uint64) {
 			l.fail(r, why)
 		}
 	}
-	l.searched, l.searchUntil = l.now, l.now+searchTime
+	l.searched, l.searchUntil = l.now, max(l.searchUntil, l.now+searchTime)
 }
 
 // searchLost looks for requests that no one holds any more. A worker that is
@@ -71,12 +71,12 @@ func (l *loop) searchLost() {
 			r.missed = 0
 		case r.missed == 0:
 			r.missed = l.now
-			l.searchUntil = l.now + searchTime
+			l.searchUntil = max(l.searchUntil, l.now+searchTime)
 		case l.seatsBeatSince(r.missed):
 			l.log.Warn("request was lost with its worker", "request", r.id)
 			l.fail(r, errWorkerDied)
 		default:
-			l.searchUntil = l.now + searchTime
+			l.searchUntil = max(l.searchUntil, l.now+searchTime)
 		}
 	}
 }
@@ -87,7 +87,7 @@ func (l *loop) seatsBeatSince(then int64) bool {
 	for _, w := range l.workers {
 		for seat := range l.board.Seats() {
 			row := l.board.Seat(w.slot, seat)
-			if id, _ := row.Request(); id == 0 && row.Beat() <= then {
+			if id, _ := row.Request(); id == 0 && row.Beat() <= then && !gone(w.pid) {
 				return false
 			}
 		}
@@ -95,12 +95,17 @@ func (l *loop) seatsBeatSince(then int64) bool {
 	return true
 }
 
-// heldIDs returns the ids in the rows of all seats.
+// gone reports that a process has ended and been reaped. Normally the master's
+// order to leave says so; this is for when the master is gone itself.
+func gone(pid int) bool { return unix.Kill(pid, 0) == unix.ESRCH }
+
+// heldIDs returns the ids in the rows of all seats whose processes live.
 func (l *loop) heldIDs() map[uint64]bool {
 	held := map[uint64]bool{}
 	for slot := range l.board.Slots() {
 		for seat := range l.board.Seats() {
-			if id, _ := l.board.Seat(slot, seat).Request(); id != 0 {
+			row := l.board.Seat(slot, seat)
+			if id, _ := row.Request(); id != 0 && !gone(row.PID()) {
 				held[id] = true
 			}
 		}

@@ -150,7 +150,9 @@ func (m *master) gatewaySaid(msg dispatch.Tuple) {
 	case gateway.FactServing:
 		m.gate.serving = true
 	case gateway.FactDrained:
-		m.drained = true
+		// One that drains without having been asked was told by somebody's signal;
+		// another will follow it, and what that holds is not drained.
+		m.drained = m.drained || m.stage == stopping
 	case gateway.FactFailed:
 		m.gate.reason = text(msg, 1)
 		if m.stage != booting {

@@ -54,6 +54,7 @@ type master struct {
 
 	stage    stage
 	began    time.Time
+	asked    time.Time // stopping: when a signal asked for it
 	deadline time.Time // stopping: when patience ends
 	drained  bool      // stopping: the gateway holds nothing any more
 	quickly  bool      // stopping: everything was killed

@@ -293,7 +293,8 @@ func TestStopAtOnce(t *testing.T) {
 			began := time.Now()
 			for i, sig := range c.signals {
 				if i > 0 {
-					s.await("stopping", 1) // equal signals that come together are one
+					s.await("stopping", 1)   // equal signals that come together are one
+					time.Sleep(2 * sameWish) // and so are those that follow on the heels
 				}
 				s.signalMaster(sig)
 			}
@@ -373,4 +374,24 @@ func TestRefusals(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A gateway that somebody told to leave is replaced, and its word that it holds
+// nothing any more must not be taken for its successor's: at the next stop the
+// workers would be gone before the requests are.
+func TestStopAfterAGatewayLeftByItself(t *testing.T) {
+	t.Parallel()
+	s := begin(t, "good", nil).serving()
+	s.lawful = []string{"gateway ended"}
+	s.signal(s.await("gateway started", 1).pid(), syscall.SIGTERM)
+	s.await("gateway started", 2)
+	s.worker()
+	answer := make(chan int, 1)
+	go func() { status, _ := s.get("/slow?1"); answer <- status }()
+	s.busy()
+	s.signalMaster(syscall.SIGTERM)
+	if status := <-answer; status != 200 {
+		t.Errorf("the request in hand got %d, want 200", status)
+	}
+	s.expect(0)
 }

@@ -2,9 +2,14 @@ package master
 
 import (
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
+
+// sameWish is how soon after the first a second TERM or INT is an echo of it:
+// timeout(1) for one signals its child and then the group that the child is in.
+const sameWish = 100 * time.Millisecond
 
 // signalled obeys a signal.
 //
@@ -24,10 +29,14 @@ func (m *master) signalled(sig os.Signal) {
 	switch number {
 	case unix.SIGTERM, unix.SIGINT:
 		if m.stage == stopping {
+			if time.Since(m.asked) < sameWish {
+				return
+			}
 			m.log.Warn("stopping at once", "signal", name)
 			m.quick()
 			return
 		}
+		m.asked = time.Now()
 		m.stop(name)
 	case unix.SIGQUIT:
 		m.stop(name)

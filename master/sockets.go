@@ -37,6 +37,11 @@ func (m *master) openSockets(ctx context.Context) error {
 	return nil
 }
 
+// socketMode lets everybody connect to a Unix socket of --bind, as Gunicorn
+// does and as anybody may connect to a port of loopback: the proxy in front runs
+// as another user. Who may reach the socket is said by its directory.
+const socketMode = 0o777
+
 // bind opens the socket of one --bind. fd://3 is how Gunicorn's users name a
 // socket that systemd passed: that one we have already.
 func (m *master) bind(ctx context.Context, address string) error {
@@ -48,7 +53,10 @@ func (m *master) bind(ctx context.Context, address string) error {
 	if slices.ContainsFunc(m.sockets, passed) {
 		return nil
 	}
-	socket, err := activation.Listen(ctx, bind, activation.ListenOptions{Backlog: m.cfg.Settings.Backlog()})
+	socket, err := activation.Listen(ctx, bind, activation.ListenOptions{
+		Backlog: m.cfg.Settings.Backlog(),
+		Mode:    socketMode,
+	})
 	if err != nil {
 		return err
 	}

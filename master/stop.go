@@ -2,8 +2,10 @@ package master
 
 import (
 	"errors"
+	"slices"
 	"time"
 
+	"github.com/indrik/indrik/activation"
 	"github.com/indrik/indrik/gateway"
 )
 
@@ -42,9 +44,25 @@ func (m *master) stop(reason string) {
 	default:
 		m.order(gateway.DrainOrder())
 	}
+	m.stopListening()
 	if m.cfg.Settings.GracefulTimeout() == 0 {
 		m.quick()
 	}
+}
+
+// stopListening closes the listeners that are ours. The gateway, which has taken
+// or is taking what waits in them, closes the last copy; with ours open, clients
+// that come during the drain would wait for an answer and be reset at its end.
+func (m *master) stopListening() {
+	m.sockets = slices.DeleteFunc(m.sockets, func(s activation.Socket) bool {
+		if !s.Owned {
+			return false
+		}
+		if err := s.Close(); err != nil {
+			m.log.Warn("listener not closed", "listener", s.Name, "error", err)
+		}
+		return true
+	})
 }
 
 // quick ends everything now.

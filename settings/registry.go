@@ -90,7 +90,7 @@ var registry = []Setting{
 		Name: "limit_request_line", Flag: "limit-request-line", Metavar: "BYTES", Group: Gateway, Kind: Int,
 		Default: "4094", Min: 0, Max: 65536,
 		Help:  "Refuse a longer request line with 414; 0 for no limit but that of the whole head",
-		Note:  "Gunicorn answers 400, and takes more than 8190 for 8190. The whole head is at most 64 KiB.",
+		Note:  "Gunicorn takes more than 8190 for 8190. The whole head is at most 64 KiB.",
 		Since: "0.1.0",
 	},
 	{

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/indrik/indrik/activation"
 	"github.com/indrik/indrik/master"
 	"github.com/indrik/indrik/settings"
 	"github.com/spf13/cobra"
@@ -60,6 +61,9 @@ func serve(ctx context.Context, p process, app string, options settings.Layer) e
 	if err != nil {
 		return err
 	}
+	if err := checkBind(values); err != nil {
+		return err
+	}
 	python, err := findPython(values, p.getenv)
 	if err != nil {
 		return err
@@ -80,4 +84,18 @@ func serve(ctx context.Context, p process, app string, options settings.Layer) e
 		Log:        newLog(p.stderr, values.LogLevel(), underJournal(p.stderr, p.getenv)),
 		Signals:    masterSignals(),
 	})
+}
+
+// checkBind refuses addresses that cannot be read, as it is done for any other
+// option: the registry itself knows nothing of sockets.
+func checkBind(values *settings.Values) error {
+	for _, text := range values.Bind() {
+		if _, err := activation.ParseBind(text); err != nil {
+			bind, _ := settings.ByName("bind")
+			return &settings.ValueError{
+				Setting: bind, Source: values.Source("bind"), Origin: values.Origin("bind"), Text: text, Err: err,
+			}
+		}
+	}
+	return nil
 }

@@ -152,6 +152,7 @@ func TestASecondTermIsQuick(t *testing.T) {
 	began := time.Now()
 	s.kill(s.pid, syscall.SIGTERM)
 	s.stderr.await(t, 1, "stopping:", "reason=SIGTERM")
+	time.Sleep(200 * time.Millisecond) // one that follows on the heels of the first is its echo
 	s.kill(s.pid, syscall.SIGTERM)
 	s.expect(0)
 	if took := time.Since(began); took > 3*time.Second {

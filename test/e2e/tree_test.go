@@ -165,7 +165,7 @@ func within(t testing.TB, limit time.Duration, what string, condition func() boo
 		if time.Now().After(deadline) {
 			t.Fatalf("not within %v: %s", limit, what)
 		}
-		time.Sleep(2 * time.Millisecond)
+		time.Sleep(2 * time.Millisecond) // what others' processes do has no event for us
 	}
 }
 
