@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -28,8 +29,8 @@ const (
 
 // keeperOrder is what the test process asks of the keeper.
 type keeperOrder struct {
-	Groups []string // control groups to join, by absolute path
-	Binds  []string // directories of the host to show read-only at the same place
+	Groups  []string // control groups to join, by absolute path
+	Project string   // directory to show at Inside
 }
 
 // fact is what the keeper reports, one JSON value each.
@@ -82,7 +83,7 @@ func keep(encoded string, facts *json.Encoder) error {
 	}
 	go relay(sock, facts)
 
-	cmd := nspawn(notify, order.Binds)
+	cmd := nspawn(notify, order.Project)
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start systemd-nspawn: %w", err)
 	}
@@ -122,16 +123,15 @@ func mountAll() error {
 // nspawn is the container's command. --keep-unit and --register=no because
 // there need be no systemd on the host; --private-network so that ports inside
 // collide with nobody's.
-func nspawn(notify string, binds []string) *exec.Cmd {
+func nspawn(notify, project string) *exec.Cmd {
 	args := []string{
 		"--quiet", "--register=no", "--keep-unit", "--private-network", "--settings=no",
 		"--machine=indrik-lab", "--directory=" + filepath.Join(base, "root"),
 		"--resolv-conf=off", "--timezone=off", "--link-journal=no",
 		"--console=read-only", "--notify-ready=yes",
 	}
-	for _, dir := range binds {
-		args = append(args, "--bind-ro="+dir)
-	}
+	// A colon in the path would divide the option's parts.
+	args = append(args, "--bind-ro="+strings.ReplaceAll(project, ":", `\:`)+":"+Inside)
 	args = append(args, "--boot", "systemd.unit="+target, "systemd.show_status=no")
 	cmd := exec.Command("systemd-nspawn", args...)
 	cmd.Env = []string{

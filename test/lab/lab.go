@@ -96,11 +96,11 @@ func (l *Lab) startKeeper() error {
 	if err != nil {
 		return err
 	}
-	binds, err := unseen()
+	project, err := Project()
 	if err != nil {
 		return err
 	}
-	order, err := json.Marshal(keeperOrder{Groups: l.groups, Binds: binds})
+	order, err := json.Marshal(keeperOrder{Groups: l.groups, Project: project})
 	if err != nil {
 		return err
 	}

@@ -1,11 +1,9 @@
 package lab
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"syscall"
 )
 
 // target is what the lab boots into: basic.target and nothing else, so that a
@@ -97,19 +95,6 @@ func Project() (string, error) {
 	}
 }
 
-// unseen lists the directories that the lab needs and the overlay does not
-// show, because they are not on the root file system: the project, perhaps.
-func unseen() ([]string, error) {
-	project, err := Project()
-	if err != nil {
-		return nil, err
-	}
-	var root, here syscall.Stat_t
-	if err := errors.Join(syscall.Stat("/", &root), syscall.Stat(project, &here)); err != nil {
-		return nil, err
-	}
-	if root.Dev == here.Dev {
-		return nil, nil
-	}
-	return []string{project}, nil
-}
+// Inside is where the lab shows the project, read-only: its own path may be
+// under /tmp, which is another one there, or not on the root file system.
+const Inside = "/mnt/project"

@@ -92,11 +92,10 @@ func installProduct(l *Lab) error {
 	if err != nil || len(packages) != 1 {
 		return fmt.Errorf("find site-packages of .venv: found %q, %v (test/install makes it)", packages, err)
 	}
-	// A bind mount, because the project may be in a home directory, which the
-	// service is not to see.
+	// A bind mount, because the service is not to see the project itself.
 	script := fmt.Sprintf(`/usr/bin/python3 -m venv --without-pip %[1]s
 mount --bind '%[2]s' "$(echo %[1]s/lib/python3*/site-packages)"
-%[1]s/bin/python -c 'import flask'`, venv, packages[0])
+%[1]s/bin/python -c 'import flask'`, venv, Inside+strings.TrimPrefix(packages[0], project))
 	ctx, cancel := context.WithTimeout(context.Background(), stepLimit)
 	defer cancel()
 	_, err = l.Run(ctx, "sh", "-euc", script)
