@@ -7,6 +7,10 @@ STATIC   := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 PACKAGES  = $$(go list ./... | grep -v /test/lab)
 SCRIPTS   = test/install .ci/run $(wildcard bench/run test/*.sh bench/*.sh)
 
+# At a terminal it gets a process group of its own: Ctrl-C would end make as well,
+# and make says that with status 130 whatever became of the server.
+HELLO     = bin/indrik --chdir examples/hello -w 2 -b 127.0.0.1:8000 app:app
+
 .PHONY: help build run test test-go test-python lab lint check fuzz bench clean
 .DEFAULT_GOAL := help
 
@@ -17,7 +21,7 @@ build: ## build bin/indrik
 	CGO_ENABLED=0 go build -trimpath -o bin/indrik ./cmd/indrik
 
 run: build ## serve examples/hello on http://127.0.0.1:8000 with two workers; Ctrl-C drains and ends
-	@exec bin/indrik --chdir examples/hello -w 2 -b 127.0.0.1:8000 app:app
+	@bash -c '[ -t 0 ] || exec $(HELLO); set -m; $(HELLO); exit $$?'
 
 test: build ## install what the tests need (test/install says what), then run all of them
 	test/install
