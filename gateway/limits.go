@@ -79,5 +79,6 @@ func openFiles() uint64 {
 func (c Config) rules() http1.Limits {
 	rules := http1.DefaultLimits()
 	rules.Line, rules.Fields, rules.FieldSize = c.LineLimit, c.Fields, c.FieldLimit
+	rules.Permit = c.Permit
 	return rules
 }

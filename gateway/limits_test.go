@@ -1,9 +1,12 @@
 package gateway
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/indrik/indrik/dispatch"
 )
 
 // Every limit has its status, in whichever way it is passed.
@@ -67,6 +70,33 @@ func TestConnectionsLeaveRoomForFiles(t *testing.T) {
 	}{{0, 1024, 880}, {0, 8, 16}, {0, 1 << 60, 1 << 30}, {7, 1024, 7}} {
 		if got := (Config{Connections: c.cap}).withRoom(c.files).Connections; got != c.want {
 			t.Errorf("cap %d with %d files: %d connections, want %d", c.cap, c.files, got, c.want)
+		}
+	}
+}
+
+// What is permitted must hold on both paths, and what is not must not.
+func TestPermissionsHoldOnBothPaths(t *testing.T) {
+	for _, permitted := range []bool{true, false} {
+		g := newRig(t, func(c *Config) {
+			if permitted {
+				c.Permit = Permissions{SpaceBeforeColon: true, ObsoleteFolding: true, UnconventionalMethod: true, UnconventionalVersion: true, CasefoldMethod: true}
+			}
+		})
+		g.hire(0, func(s *seat, id int64, env map[string]any, body []byte, _ int) {
+			s.send(dispatch.Tuple{id, "200 OK", fields(), fmt.Appendf(nil, "%v %v %s", env["REQUEST_METHOD"], env["HTTP_A"], body)})
+		})
+		for _, request := range []string{
+			"post / HTTP/1.1\r\nHost: x\r\nA: b\r\nContent-Length: 1\r\n\r\nc",
+			"POST / HTTP/1.1\r\nHost: x\r\nA : b\r\nContent-Length: 1\r\n\r\nc",
+			"POST / HTTP/1.1\r\nHost: x\r\nA: \r\n b\r\nContent-Length: 1\r\n\r\nc",
+			"post / HTTP/3.1\r\nHost: x\r\nA : b\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nc\r\n0\r\n\r\n",
+		} {
+			c := g.dial()
+			c.say(request)
+			r, body := c.hear("POST")
+			if got := r.StatusCode == 200 && body == "POST b c"; got != permitted {
+				t.Errorf("permitted %v: %.60q got %d %.60q", permitted, request, r.StatusCode, body)
+			}
 		}
 	}
 }

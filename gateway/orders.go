@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/indrik/indrik/dispatch"
+	"github.com/indrik/indrik/http1"
 )
 
 // Config is what a gateway is told once, at its start. Durations of zero take
@@ -42,6 +43,8 @@ type Config struct {
 	LineLimit  int `json:"line_limit"`
 	Fields     int `json:"fields"`
 	FieldLimit int `json:"field_limit"`
+	// Permit is what of broken HTTP is let through.
+	Permit Permissions `json:"permit"`
 	// BodyLimit bounds a request's body in bytes; 0 for no limit. Past it clients
 	// get 413.
 	BodyLimit int64 `json:"body_limit"`
@@ -58,6 +61,9 @@ type Config struct {
 	// system's directory for temporary files).
 	SpoolDir string `json:"spool_dir"`
 }
+
+// Permissions are the parser's; so named here, nobody above needs to know it.
+type Permissions = http1.Permissions
 
 // withDefaults fills in what was left zero and refuses what cannot be.
 func (c Config) withDefaults() (Config, error) {

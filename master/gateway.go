@@ -11,6 +11,7 @@ import (
 	"github.com/indrik/indrik/dispatch"
 	"github.com/indrik/indrik/gateway"
 	"github.com/indrik/indrik/pool"
+	"github.com/indrik/indrik/settings"
 )
 
 // gatewayEnv marks a process that was started as a gateway.
@@ -98,10 +99,22 @@ func (m *master) gatewayConfig() gateway.Config {
 		LineLimit:    s.LimitRequestLine(),
 		Fields:       s.LimitRequestFields(),
 		FieldLimit:   s.LimitRequestFieldSize(),
+		Permit:       permissions(s),
 		BodyLimit:    int64(s.LimitRequestBody()),
 		SpoolDir:     s.TmpUploadDir(),
 
 		ForwardedAllowIPs: s.ForwardedAllowIPs(),
+	}
+}
+
+// permissions are Gunicorn's switches for clients that speak broken HTTP.
+func permissions(s *settings.Values) gateway.Permissions {
+	return gateway.Permissions{
+		SpaceBeforeColon:      s.StripHeaderSpaces(),
+		ObsoleteFolding:       s.PermitObsoleteFolding(),
+		UnconventionalMethod:  s.PermitUnconventionalHTTPMethod(),
+		UnconventionalVersion: s.PermitUnconventionalHTTPVersion(),
+		CasefoldMethod:        s.CasefoldHTTPMethod(),
 	}
 }
 

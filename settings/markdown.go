@@ -33,7 +33,7 @@ A setting may be given in several places. The later of these wins, as a whole (l
 }
 
 func (s Setting) markdown(b *strings.Builder) {
-	option := "`--" + s.Flag + " " + s.Metavar + "`"
+	option := "`--" + s.Option() + "`"
 	if s.Short != "" {
 		option = "`-" + s.Short + " " + s.Metavar + "`, " + option
 	}
@@ -65,6 +65,8 @@ func (s Setting) values() string {
 		return fmt.Sprintf("a number of seconds from %d to %d, decimals allowed", s.Min, s.Max)
 	case Choice:
 		return strings.Join(s.Choices, ", ")
+	case Bool:
+		return "true or false; the bare option means true"
 	case List:
 		return "text; the option may be repeated"
 	case CommaList:

@@ -10,7 +10,7 @@ import (
 )
 
 // parse turns one text into the Go value of the setting's kind: string, int,
-// time.Duration or []string; for a List, one item as a string. earlier is an
+// bool, time.Duration or []string; for a List, one item as a string. earlier is an
 // error that was found when the text was fetched. Every error here is a reason
 // and a remedy with a semicolon between them.
 func (s Setting) parse(text string, earlier error) (any, error) {
@@ -34,6 +34,8 @@ func (s Setting) parse(text string, earlier error) (any, error) {
 		return s.parseSeconds(text)
 	case Choice:
 		return s.parseChoice(text)
+	case Bool:
+		return parseBool(text)
 	case CommaList:
 		return splitCommas(text), nil
 	case String, List:
@@ -78,6 +80,17 @@ func (s Setting) parseChoice(text string) (string, error) {
 		return "", fmt.Errorf("not known; use one of %s", strings.Join(s.Choices, ", "))
 	}
 	return text, nil
+}
+
+// parseBool takes the two words that Gunicorn takes.
+func parseBool(text string) (bool, error) {
+	switch strings.ToLower(text) {
+	case "true":
+		return true, nil
+	case "false":
+		return false, nil
+	}
+	return false, errors.New("neither true nor false; give one of them")
 }
 
 func splitCommas(text string) []string {

@@ -15,6 +15,8 @@ const (
 	Seconds
 	// Choice is one of Choices, in any case; its value is in lower case.
 	Choice
+	// Bool is true or false, in any case; the bare option means true.
+	Bool
 	// List is text that may be given several times; its value is a []string in
 	// the order given.
 	List
@@ -29,7 +31,7 @@ type Setting struct {
 	Name    string // Gunicorn's setting name where it has one: "worker_class"
 	Flag    string // long option without dashes: "worker-class"
 	Short   string // one letter, or "" if there is none
-	Metavar string // what stands for the value in the help text: "SECONDS"
+	Metavar string // what stands for the value in the help text: "SECONDS"; "" for a Bool
 	Group   Group  // chapter of the help text and of docs/settings.md
 	Kind    Kind
 
@@ -86,6 +88,14 @@ func ByName(name string) (Setting, bool) {
 		return Setting{}, false
 	}
 	return registry[i], true
+}
+
+// Option is how the long option is written, without dashes: "workers N".
+func (s Setting) Option() string {
+	if s.Kind == Bool {
+		return s.Flag
+	}
+	return s.Flag + " " + s.Metavar
 }
 
 // Repeatable reports whether the option may be given several times, each time

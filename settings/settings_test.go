@@ -54,6 +54,11 @@ func TestDefaults(t *testing.T) {
 		{"limit_request_line", v.LimitRequestLine(), 4094},
 		{"limit_request_fields", v.LimitRequestFields(), 100},
 		{"limit_request_field_size", v.LimitRequestFieldSize(), 8190},
+		{"permit_unconventional_http_method", v.PermitUnconventionalHTTPMethod(), false},
+		{"permit_unconventional_http_version", v.PermitUnconventionalHTTPVersion(), false},
+		{"casefold_http_method", v.CasefoldHTTPMethod(), false},
+		{"strip_header_spaces", v.StripHeaderSpaces(), false},
+		{"permit_obsolete_folding", v.PermitObsoleteFolding(), false},
 		{"limit_request_body", v.LimitRequestBody(), 0},
 		{"tmp_upload_dir", v.TmpUploadDir(), ""},
 		{"forwarded_allow_ips", v.ForwardedAllowIPs(), "127.0.0.1,::1"},
@@ -74,8 +79,8 @@ func TestDefaults(t *testing.T) {
 			t.Errorf("%s: comes from %v (%s), want the default", c.name, v.Source(c.name), v.Origin(c.name))
 		}
 	}
-	if got := len(v.entries); got != 26 {
-		t.Errorf("the registry has %d settings, this test checks the accessors of 26", got)
+	if got := len(v.entries); got != 31 {
+		t.Errorf("the registry has %d settings, this test checks the accessors of 31", got)
 	}
 }
 
@@ -257,7 +262,7 @@ func TestRegistryIsSound(t *testing.T) {
 			}
 			seen[key] = s.Name
 		}
-		if s.Name == "" || s.Flag == "" || s.Metavar == "" || s.Since == "" || s.Help == "" {
+		if s.Name == "" || s.Flag == "" || (s.Metavar == "") != (s.Kind == Bool) || s.Since == "" || s.Help == "" {
 			t.Errorf("%q: a field is missing: %+v", s.Name, s)
 		}
 		if strings.HasSuffix(s.Help, ".") || strings.ContainsAny(s.Help, "\n|") {

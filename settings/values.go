@@ -80,6 +80,25 @@ func (v *Values) LimitRequestFields() int { return of[int](v, "limit_request_fie
 // own.
 func (v *Values) LimitRequestFieldSize() int { return of[int](v, "limit_request_field_size") }
 
+// PermitUnconventionalHTTPMethod lets every token be a method.
+func (v *Values) PermitUnconventionalHTTPMethod() bool {
+	return of[bool](v, "permit_unconventional_http_method")
+}
+
+// PermitUnconventionalHTTPVersion lets every version be served.
+func (v *Values) PermitUnconventionalHTTPVersion() bool {
+	return of[bool](v, "permit_unconventional_http_version")
+}
+
+// CasefoldHTTPMethod makes methods upper case.
+func (v *Values) CasefoldHTTPMethod() bool { return of[bool](v, "casefold_http_method") }
+
+// StripHeaderSpaces takes off blanks before the colon of a field.
+func (v *Values) StripHeaderSpaces() bool { return of[bool](v, "strip_header_spaces") }
+
+// PermitObsoleteFolding joins folded fields.
+func (v *Values) PermitObsoleteFolding() bool { return of[bool](v, "permit_obsolete_folding") }
+
 // LimitRequestBody bounds a request's body in bytes; 0 for no limit.
 func (v *Values) LimitRequestBody() int { return of[int](v, "limit_request_body") }
 

@@ -26,7 +26,10 @@ func newFlags(names ...string) flags {
 
 func (fs flags) add(set *pflag.FlagSet) {
 	for _, f := range fs {
-		set.VarP(f, f.setting.Flag, f.setting.Short, f.setting.Help)
+		flag := set.VarPF(f, f.setting.Flag, f.setting.Short, f.setting.Help)
+		if f.setting.Kind == settings.Bool {
+			flag.NoOptDefVal = "true"
+		}
 	}
 }
 

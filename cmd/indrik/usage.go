@@ -25,7 +25,7 @@ be a call that makes it, like "hello:make_app('production')".
 		fmt.Fprintf(&b, "\n%s:\n", g)
 		for _, s := range settings.All() {
 			if s.Group == g {
-				option(&b, s.Short, s.Flag+" "+s.Metavar, describe(s))
+				option(&b, s.Short, s.Option(), describe(s))
 			}
 		}
 	}
