@@ -37,6 +37,7 @@ type service struct {
 	pid    int // of the master
 	stderr *transcript
 	stdout *transcript
+	pipes  []io.Closer // our ends of both
 
 	cmd      *exec.Cmd
 	mark     string
@@ -61,6 +62,7 @@ func start(t testing.TB, l launch) *service {
 	outRead, outWrite := pipe(t)
 	s.cmd.Stderr, s.cmd.Stdout = errWrite, outWrite
 	s.stderr, s.stdout = record(errRead), record(outRead)
+	s.pipes = []io.Closer{errRead, outRead}
 	if err := s.cmd.Start(); err != nil {
 		t.Fatalf("start indrik: %v", err)
 	}
