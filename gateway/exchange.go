@@ -18,9 +18,9 @@ type exchange struct {
 	loop     *loop // only to post to
 	gateway  *gateway
 	conn     *conn
-	sock     *os.File // a duplicate of the connection's socket
-	data     []byte   // was read and belongs to no request yet
-	buffer   []byte   // for copying; made when first needed
+	sock     transport
+	data     []byte // was read and belongs to no request yet
+	buffer   []byte // for copying; made when first needed
 	environ  environ
 	patience time.Duration
 
@@ -51,7 +51,7 @@ func (x *exchange) run(work func(*exchange)) {
 		x.gateway.log.Error("connection could not be duplicated", "error", err)
 		x.broken = true
 	} else {
-		x.sock = os.NewFile(uintptr(fd), "client")
+		x.sock = plain{os.NewFile(uintptr(fd), "client")}
 		work(x)
 		_ = x.sock.Close() // the duplicate; the loop has the socket
 	}

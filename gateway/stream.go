@@ -8,8 +8,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/indrik/indrik/dispatch"
 	"github.com/indrik/indrik/http1"
 )
@@ -90,23 +88,13 @@ func (x *exchange) respondFile(rd *dispatch.Reader, file *os.File, out []byte, f
 // sendFile copies length bytes of file from offset to the client without
 // bringing them into this process.
 func (x *exchange) sendFile(file *os.File, offset, length int64) (sent int64) {
-	raw, err := x.sock.SyscallConn()
-	if err != nil {
-		return 0
-	}
-	from := int(file.Fd())
 	for sent < length {
 		_ = x.sock.SetWriteDeadline(time.Now().Add(x.patience)) // sockets have deadlines
-		var n int
-		var errno error
-		err := raw.Write(func(to uintptr) bool {
-			n, errno = syscall.Sendfile(int(to), from, &offset, int(min(length-sent, 1<<20)))
-			return errno != unix.EAGAIN && errno != unix.EINTR
-		})
-		if err != nil || errno != nil || n == 0 {
-			return sent
-		}
+		n, err := x.sock.sendPart(file, offset+sent, length-sent)
 		sent += int64(n)
+		if err != nil || n == 0 {
+			break
+		}
 	}
 	return sent
 }
@@ -227,28 +215,12 @@ var crlf = []byte("\r\n")
 
 // writev sends the pieces with one call where the socket takes them at once.
 func (x *exchange) writev(pieces ...[]byte) bool {
-	raw, err := x.sock.SyscallConn()
-	if err != nil || x.broken {
-		x.broken = true
+	if x.broken {
 		return false
 	}
 	_ = x.sock.SetWriteDeadline(time.Now().Add(x.patience)) // sockets have deadlines
-	var n int
-	var errno error
-	err = raw.Write(func(fd uintptr) bool {
-		n, errno = unix.Writev(int(fd), pieces)
-		return errno != unix.EAGAIN && errno != unix.EINTR
-	})
-	if err != nil || errno != nil {
+	if err := x.sock.writePieces(pieces...); err != nil {
 		x.broken = true
-		return false
 	}
-	for _, p := range pieces {
-		skip := min(n, len(p))
-		n -= skip
-		if skip < len(p) && !x.write(p[skip:]) {
-			return false
-		}
-	}
-	return true
+	return !x.broken
 }
