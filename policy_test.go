@@ -77,8 +77,16 @@ var readOnly = map[string]string{
 	"http1/environ.go envByte":       "table, computed once",
 	"pool/phase.go moves":            "table of lawful moves",
 	"settings/registry.go registry":  "the registry of settings",
-	"test/lab/root.go masked":        "table",
-	"cmd/indrik/version.go version":  "set by the linker (-ldflags -X)",
+
+	"settings/registry_application.go applicationSettings": "a part of the registry",
+	"settings/registry_gateway.go gatewaySettings":         "a part of the registry",
+	"settings/registry_parser.go parserSettings":           "a part of the registry",
+	"settings/registry_service.go serviceSettings":         "a part of the registry",
+	"settings/registry_sockets.go socketSettings":          "a part of the registry",
+	"settings/registry_workers.go workerSettings":          "a part of the registry",
+
+	"test/lab/root.go masked":       "table",
+	"cmd/indrik/version.go version": "set by the linker (-ldflags -X)",
 }
 
 // source is one Go file of the tree.

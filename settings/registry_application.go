@@ -1,0 +1,29 @@
+package settings
+
+// applicationSettings are about the application and its interpreter.
+var applicationSettings = []Setting{
+	{
+		Name: "chdir", Flag: "chdir", Metavar: "DIR", Group: Application, Kind: String,
+		DefaultHelp: "the current directory",
+		Help:        "Change to this directory before the application is loaded",
+		Since:       "0.1.0",
+	},
+	{
+		Name: "pythonpath", Flag: "pythonpath", Metavar: "DIRS", Group: Application, Kind: CommaList,
+		Help:  "Put these directories, with commas between them, before Python's module path",
+		Since: "0.1.0",
+	},
+	{
+		Name: "raw_env", Flag: "env", Short: "e", Metavar: "NAME=VALUE", Group: Application, Kind: List,
+		check: checkEnv,
+		Help:  "Set a variable in the environment of the application; may be repeated",
+		Since: "0.1.0",
+	},
+	{
+		Name: "python", Flag: "python", Metavar: "PATH", Group: Application, Kind: String,
+		DefaultHelp: "the active virtual environment's python, else python3",
+		Help:        "Run the application with this Python, 3.9 or newer",
+		Note:        "Gunicorn has no such setting: it runs in the Python that started it.",
+		Since:       "0.1.0",
+	},
+}

@@ -1,0 +1,73 @@
+package settings
+
+// maxThreads is 63 because a spawn order carries one reply socket per gateway
+// thread and one report socket, and the kernel passes 64 descriptors with it
+// by docs/protocol.md; the loop's six bits of a request id allow as many.
+const maxThreads = 63
+
+// gatewaySettings are about clients, their bodies and the queue.
+var gatewaySettings = []Setting{
+	{
+		Name: "keepalive", Flag: "keep-alive", Metavar: "SECONDS", Group: Gateway, Kind: Seconds,
+		Default: "60", Min: 0, Max: maxSeconds,
+		Help:  "Keep an idle connection open this long for its next request; 0 closes after each response",
+		Note:  "Gunicorn's default is 2, because there an idle connection occupies part of a worker. Here the gateway holds it at the cost of a few kilobytes and no worker, and a client that comes back is spared a handshake.",
+		Since: "0.1.0",
+	},
+	{
+		Name: "client_timeout", Flag: "client-timeout", Metavar: "SECONDS", Group: Gateway, Kind: Seconds,
+		Default: "60", Min: 1, Max: maxSeconds,
+		Help:  "Close a connection that moves no byte of a begun request or response for this long",
+		Note:  "A request head must be complete within this time, however its bytes trickle in. Gunicorn has no such limit.",
+		Since: "0.1.0",
+	},
+	{
+		Name: "max_connections", Flag: "max-connections", Metavar: "N", Group: Gateway, Kind: Int,
+		Default: "0", DefaultHelp: "0, what the limit of open files allows", Min: 0, Max: 1 << 20,
+		Help:  "Hold at most this many client connections; others wait in the accept queue",
+		Note:  "Gunicorn's `worker_connections` bounds what one worker holds. Here workers hold none.",
+		Since: "0.1.0",
+	},
+	{
+		Name: "queue_size", Flag: "queue-size", Metavar: "N", Group: Gateway, Kind: Int,
+		Default: "2048", Min: 1, Max: 1 << 20,
+		Help:  "Let this many requests wait for a worker; past it clients get 503",
+		Note:  "The 503 carries Retry-After. Gunicorn has no such limit but the kernel's accept queue.",
+		Since: "0.1.0",
+	},
+	{
+		Name: "queue_timeout", Flag: "queue-timeout", Metavar: "SECONDS", Group: Gateway, Kind: Seconds,
+		Default: "60", Min: 1, Max: maxSeconds,
+		Help:  "Answer 503 to a request that has waited this long for a worker",
+		Note:  "The 503 carries Retry-After. The time in a worker's hands is `timeout`'s business.",
+		Since: "0.1.0",
+	},
+	{
+		Name: "limit_request_body", Flag: "limit-request-body", Metavar: "BYTES", Group: Gateway, Kind: Int,
+		Default: "0", DefaultHelp: "0, no limit", Min: 0, Max: 1 << 50,
+		Help:  "Refuse a larger request body with 413",
+		Note:  "Gunicorn has no such setting; the name is that of Apache's `LimitRequestBody`.",
+		Since: "0.1.0",
+	},
+	{
+		Name: "tmp_upload_dir", Flag: "tmp-upload-dir", Metavar: "DIR", Group: Gateway, Kind: String,
+		DefaultHelp: "TMPDIR, or /tmp",
+		Help:        "Keep request bodies of more than 1 MiB here, as files without a name, until their request ends",
+		Note:        "Gunicorn accepts this setting and does not use it.",
+		Since:       "0.1.0",
+	},
+	{
+		Name: "forwarded_allow_ips", Flag: "forwarded-allow-ips", Metavar: "ADDRESSES", Group: Gateway, Kind: String,
+		Default: "127.0.0.1,::1", Env: "FORWARDED_ALLOW_IPS",
+		Help:  "Believe X-Forwarded-Proto and its kin from these proxies, with commas between them; * for all",
+		Note:  "Addresses and networks (`10.0.0.0/8`). Peers on Unix sockets are always believed.",
+		Since: "0.1.0",
+	},
+	{
+		Name: "gateway_threads", Flag: "gateway-threads", Metavar: "N", Group: Gateway, Kind: Int,
+		Default: "0", DefaultHelp: "0, as many as the processors suggest", Min: 0, Max: maxThreads,
+		Help:  "Serve clients with this many event loops in the gateway; 0 chooses",
+		Note:  "Gunicorn has no such setting.",
+		Since: "0.1.0",
+	},
+}
