@@ -66,8 +66,11 @@ var forgiven = map[string]map[string]string{
 // readOnly are package variables that nothing writes after they were made.
 // Errors made by errors.New, and embedded files, need no entry.
 var readOnly = map[string]string{
-	"gateway/trust.go schemeFields":  "table",
-	"gateway/trust.go errSchemes":    "error with a status",
+	"gateway/forwarding.go schemeFields": "table",
+	"gateway/forwarding.go errSchemes":   "error with a status",
+	"gateway/origin.go httpPort":         "bytes that Go cannot hold in a constant",
+	"gateway/origin.go httpsPort":        "bytes that Go cannot hold in a constant",
+
 	"gateway/conn.go connPhaseNames": "table",
 	"gateway/conn.go connMoves":      "table of lawful moves",
 	"gateway/environ.go commonKeys":  "table, computed once",

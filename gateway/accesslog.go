@@ -141,8 +141,8 @@ type logLine struct {
 	client, target int // where the parts end
 }
 
-func (n *logLine) ask(c *conn, h *http1.Head) {
-	b := append(n.text[:0], c.address...)
+func (n *logLine) ask(o *origin, h *http1.Head) {
+	b := append(n.text[:0], o.client...)
 	n.client = len(b)
 	b = append(b, '"')
 	b = appendEscaped(append(appendEscaped(b, h.Method), ' '), h.Target)
@@ -220,7 +220,7 @@ func (l *loop) logRefused(c *conn, status int) {
 	if l.access == nil {
 		return
 	}
-	line := logLine{text: append(append([]byte(nil), c.address...), `"-""-" "-"`...)}
-	line.client, line.target = len(c.address), len(c.address)+3
+	line := logLine{text: append(append([]byte(nil), c.client...), `"-""-" "-"`...)}
+	line.client, line.target = len(c.client), len(c.client)+3
 	line.finish(l, status, 0)
 }

@@ -42,9 +42,10 @@ type conn struct {
 	fd       int
 	listener *listener
 	phase    connPhase
-	peer     []byte // REMOTE_ADDR and REMOTE_PORT as items of the environ
-	address  string // the client's address for the access log, "" on a Unix socket
-	trusted  bool   // it may say what scheme its client spoke
+	client   []byte // the peer's address as text, empty on a Unix socket
+	port     []byte // its port in decimal
+	peer     []byte // both as REMOTE_ADDR and REMOTE_PORT of the environ
+	trusted  bool   // it may speak for a client
 	position int    // in loop.conns
 
 	pending []byte // bytes that were read and belong to no dispatched request

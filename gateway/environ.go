@@ -9,22 +9,15 @@ import (
 )
 
 // environPrefix is the items of the environ that are the same for all requests
-// of a listener (PEP 3333, "environ Variables"). host and port are empty for a
-// Unix socket: there the Host field of each request names the server.
-func environPrefix(c Config, host, port string) []byte {
+// (PEP 3333, "environ Variables").
+func environPrefix(c Config) []byte {
 	b := appendPair(nil, "SERVER_SOFTWARE", c.Software)
-	b = appendPair(b, "SCRIPT_NAME", "")
 	b = dispatch.AppendKey(b, "wsgi.version")
 	b = dispatch.AppendInt(dispatch.AppendInt(dispatch.AppendTuple(b, 2), 1), 0)
 	b = dispatch.AppendBool(dispatch.AppendKey(b, "wsgi.multithread"), false)
 	b = dispatch.AppendBool(dispatch.AppendKey(b, "wsgi.multiprocess"), c.Multiprocess)
 	b = dispatch.AppendBool(dispatch.AppendKey(b, "wsgi.run_once"), false)
-	b = dispatch.AppendBool(dispatch.AppendKey(b, "wsgi.input_terminated"), true)
-	if host != "" {
-		b = appendPair(b, "SERVER_NAME", host)
-		b = appendPair(b, "SERVER_PORT", port)
-	}
-	return b
+	return dispatch.AppendBool(dispatch.AppendKey(b, "wsgi.input_terminated"), true)
 }
 
 // appendPair appends a key and a str value; the bytes of value are its latin-1
@@ -39,25 +32,13 @@ type environ struct {
 	merged []byte
 }
 
-// append appends the environ of a request. length is that of the whole
-// body, which is known also for a chunked one: it has been read by then.
-//
-// The error is that of a path that no application should see.
-func (e *environ) append(b []byte, c *conn, h *http1.Head, length int64) ([]byte, error) {
+// append appends the environ of a request whose origin was traced. length is
+// that of the whole body, which is known also for a chunked one: it has been
+// read by then.
+func (e *environ) append(b []byte, c *conn, h *http1.Head, o *origin, length int64) []byte {
 	b = dispatch.AppendDict(b)
 	b = append(b, c.listener.prefix...)
-	b = append(b, c.peer...)
-	scheme := "http"
-	if c.trusted {
-		var err error
-		if scheme, err = forwardedScheme(h); err != nil {
-			return b, err
-		}
-	}
-	b = appendPair(b, "wsgi.url_scheme", scheme)
-	if c.listener.unix {
-		b = appendHost(b, h.Authority)
-	}
+	b = o.appendEnviron(b, c)
 	b = appendPair(b, "REQUEST_METHOD", h.Method)
 	b = appendPair(b, "RAW_URI", h.Target)
 	b = appendPair(b, "QUERY_STRING", h.Query)
@@ -66,12 +47,6 @@ func (e *environ) append(b []byte, c *conn, h *http1.Head, length int64) ([]byte
 	} else {
 		b = appendPair(b, "SERVER_PROTOCOL", "HTTP/1.1")
 	}
-	path, err := http1.AppendPercentDecoded(e.merged[:0], h.Path)
-	if err != nil {
-		return b, err
-	}
-	e.merged = path
-	b = appendPair(b, "PATH_INFO", e.merged)
 	if h.Chunked || h.ContentLength >= 0 {
 		e.merged = strconv.AppendInt(e.merged[:0], length, 10)
 		b = appendPair(b, "CONTENT_LENGTH", e.merged)
@@ -79,7 +54,7 @@ func (e *environ) append(b []byte, c *conn, h *http1.Head, length int64) ([]byte
 	for i := range h.Fields {
 		b = e.appendField(b, h.Fields, i)
 	}
-	return dispatch.AppendDictEnd(b), nil
+	return dispatch.AppendDictEnd(b)
 }
 
 // appendField appends one header field, merged with those of the same name that
@@ -170,16 +145,4 @@ func passed(name []byte) bool {
 // sameName compares field names, which are ASCII tokens without regard to case.
 func sameName(a, b []byte) bool {
 	return len(a) == len(b) && a[0]|0x20 == b[0]|0x20 && bytes.EqualFold(a, b)
-}
-
-// appendHost names the server by the request's authority.
-func appendHost(b, authority []byte) []byte {
-	host, port := authority, []byte("80")
-	if i := bytes.LastIndexByte(authority, ':'); i >= 0 && bytes.IndexByte(authority[i:], ']') < 0 {
-		host = authority[:i]
-		if i+1 < len(authority) {
-			port = authority[i+1:]
-		}
-	}
-	return appendPair(appendPair(b, "SERVER_NAME", host), "SERVER_PORT", port)
 }

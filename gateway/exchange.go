@@ -21,6 +21,7 @@ type exchange struct {
 	sock     transport
 	data     []byte // was read and belongs to no request yet
 	buffer   []byte // for copying; made when first needed
+	origin   origin
 	environ  environ
 	patience time.Duration
 
@@ -89,6 +90,10 @@ func (x *exchange) serveRequest() {
 		x.refuse(errBadReply) // the loop has parsed the same bytes a moment ago
 		return
 	}
+	if err := x.gateway.admit(&x.origin, x.conn, &h); err != nil {
+		x.refuse(err)
+		return
+	}
 	body := newSpool(x.gateway.config, h.ContentLength)
 	if err := x.receive(&h, body); err != nil {
 		body.close()
@@ -105,13 +110,11 @@ func (x *exchange) serveRequest() {
 	}
 	var line logLine
 	if x.gateway.access != nil {
-		line.ask(x.conn, &h)
+		line.ask(&x.origin, &h)
 	}
 	var err error
-	if s.rest, err = x.environ.append(nil, x.conn, &h, body.size); err == nil {
-		s.rest, s.body, err = body.finish(s.rest)
-	}
-	if err != nil {
+	s.rest = x.environ.append(nil, x.conn, &h, &x.origin, body.size)
+	if s.rest, s.body, err = body.finish(s.rest); err != nil {
 		body.close()
 		x.refuse(err)
 		return

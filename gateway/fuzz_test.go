@@ -66,17 +66,18 @@ func FuzzEnviron(f *testing.F) {
 	f.Add([]byte("GET /a%20b?c HTTP/1.1\r\nHost: x\r\nCookie: a\r\nCookie: b\r\nX-A: \xff\r\n\r\n"))
 	f.Add([]byte("POST http://h:1/ HTTP/1.0\r\nContent-Length: 3\r\nX_A: 1\r\nProxy: p\r\nContent-Type: t\r\n\r\n"))
 	limits := http1.DefaultLimits()
-	c := &conn{listener: &listener{prefix: environPrefix(Config{}, "host", "80")}}
+	c := &conn{listener: testListener(Config{}, "host", "80")}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		var h http1.Head
 		if complete, err := h.Parse(raw, &limits); err != nil || !complete {
 			return
 		}
 		var e environ
-		message, err := e.append(nil, c, &h, 7)
-		if err != nil {
+		var o origin
+		if o.trace(c, &h, &forwarding{}) != nil {
 			return
 		}
+		message := e.append(nil, c, &h, &o, 7)
 		v, err := dispatch.Unmarshal(message)
 		if err != nil {
 			t.Fatalf("%v for %q", err, raw)

@@ -34,15 +34,15 @@ type Process struct {
 // that loops and exchanges read do not change after the configure order, but
 // for connections and draining.
 type gateway struct {
-	config  Config
-	log     hclog.Logger
-	stdout  *os.File
-	channel *dispatch.Channel
-	board   *dispatch.Scoreboard
-	access  *accessLog
-	trusted trust
-	loops   []*loop
-	running sync.WaitGroup
+	config     Config
+	log        hclog.Logger
+	stdout     *os.File
+	channel    *dispatch.Channel
+	board      *dispatch.Scoreboard
+	access     *accessLog
+	forwarding forwarding
+	loops      []*loop
+	running    sync.WaitGroup
 
 	listeners   []*listener
 	connections atomic.Int64
@@ -153,7 +153,7 @@ func (g *gateway) configure(o *order, fds []int) error {
 		return fmt.Errorf("read the configuration: %w", err)
 	}
 	g.config = g.config.withRoom(openFiles())
-	if g.trusted, err = parseTrust(g.config.ForwardedAllowIPs); err != nil {
+	if g.forwarding, err = g.config.forwarding(); err != nil {
 		return err
 	}
 	if g.board, err = dispatch.OpenScoreboard(fds[0]); err != nil {

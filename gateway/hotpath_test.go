@@ -42,8 +42,8 @@ func newBench(t testing.TB) *bench {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	need(t, err)
 	b.client = pair[1]
-	ln := &listener{prefix: environPrefix(config, "127.0.0.1", "8000")}
-	b.conn = &conn{trusted: true, fd: pair[0], listener: ln, peer: dispatch.AppendLatin1(dispatch.AppendKey(nil, "REMOTE_ADDR"), "127.0.0.1")}
+	ln := testListener(config, "127.0.0.1", "8000")
+	b.conn = &conn{trusted: true, fd: pair[0], listener: ln, client: []byte("127.0.0.1"), peer: peerItems([]byte("127.0.0.1"), []byte("4000"))}
 	l.now = dispatch.Monotonic()
 	l.adopt(b.conn)
 	l.useLane(dispatchLane(lane, b.taker))
@@ -127,10 +127,19 @@ func BenchmarkEnviron(b *testing.B) {
 	_, err := h.Parse(rig.request, &limits)
 	need(b, err)
 	var e environ
+	var o origin
 	var out []byte
 	b.ReportAllocs()
 	for b.Loop() {
-		out, err = e.append(out[:0], rig.conn, &h, 0)
-		need(b, err)
+		need(b, o.trace(rig.conn, &h, &rig.loop.gateway.forwarding))
+		out = e.append(out[:0], rig.conn, &h, &o, 0)
+	}
+}
+
+// testListener is a listener without a socket.
+func testListener(c Config, host, port string) *listener {
+	return &listener{
+		host: []byte(host), port: []byte(port), scheme: "http",
+		prefix: environPrefix(c), server: serverItems([]byte(host), []byte(port)),
 	}
 }

@@ -5,8 +5,6 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/indrik/indrik/dispatch"
 )
 
 // listener is one socket that accepts.
@@ -15,7 +13,11 @@ type listener struct {
 	name   string
 	owned  bool // Indrik bound it; nobody else will serve its accept queue
 	unix   bool
+	host   []byte // the address it is bound to; empty for a Unix socket
+	port   []byte
+	scheme string // what is spoken on it: "http" or "https"
 	prefix []byte // environ items that are the same for all its requests
+	server []byte // SERVER_NAME and SERVER_PORT as such items
 }
 
 // newListener looks at a descriptor that the master handed over.
@@ -31,9 +33,11 @@ func newListener(fd int, name string, owned bool, c Config) (*listener, error) {
 	case *unix.SockaddrInet6:
 		host, port = netip.AddrFrom16(a.Addr).Unmap().String(), strconv.Itoa(a.Port)
 	}
-	ln := &listener{fd: fd, name: name, owned: owned, unix: host == ""}
-	ln.prefix = environPrefix(c, host, port)
-	return ln, nil
+	return &listener{
+		fd: fd, name: name, owned: owned, unix: host == "", scheme: "http",
+		host: []byte(host), port: []byte(port),
+		prefix: environPrefix(c), server: serverItems([]byte(host), []byte(port)),
+	}, nil
 }
 
 // accept takes connections and shares them out between the loops.
@@ -58,7 +62,7 @@ func (l *loop) accept(ln *listener) {
 		l.accepted++
 		l.gateway.connections.Add(1)
 		c := &conn{fd: fd, listener: ln, position: -1, fresh: true}
-		c.describe(&sa, l.gateway.trusted)
+		c.describe(&sa, l.gateway.forwarding.trusted)
 		l.place(c)
 	}
 }
@@ -137,16 +141,14 @@ func (l *loop) stopAccepting() {
 	l.listeners, l.acceptAgain = nil, 0
 }
 
-// describe fills in who the client is.
+// describe fills in who the peer is.
 func (c *conn) describe(sa *unix.RawSockaddrAny, trusted trust) {
 	addr, ok := clientAddress(sa)
 	c.trusted = !ok || trusted.includes(addr.Addr())
-	if !ok {
-		c.peer = dispatch.AppendLatin1(dispatch.AppendKey(nil, "REMOTE_ADDR"), "")
-		return
+	if ok {
+		text := addr.Addr().AppendTo(make([]byte, 0, 24))
+		c.client = text[:len(text):len(text)]
+		c.port = strconv.AppendUint(nil, uint64(addr.Port()), 10)
 	}
-	c.address = addr.Addr().String()
-	c.peer = make([]byte, 0, 64)
-	c.peer = dispatch.AppendLatin1(dispatch.AppendKey(c.peer, "REMOTE_ADDR"), c.address)
-	c.peer = dispatch.AppendLatin1(dispatch.AppendKey(c.peer, "REMOTE_PORT"), strconv.Itoa(int(addr.Port())))
+	c.peer = peerItems(c.client, c.port)
 }

@@ -67,6 +67,7 @@ type loop struct {
 	head    http1.Head
 	rules   http1.Limits
 	scratch []byte // what is being read
+	origin  origin // of the head that was parsed last
 	environ environ
 	out     []byte // the response being written
 	inbox   *inbox

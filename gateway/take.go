@@ -44,7 +44,7 @@ func (l *loop) parse(c *conn, data []byte) (h *http1.Head, complete bool, err er
 	if complete || err != nil {
 		c.partial = nil
 		if err == nil {
-			err = unservable(h)
+			err = l.gateway.admit(&l.origin, c, h)
 		}
 		return h, complete, err
 	}
@@ -55,13 +55,13 @@ func (l *loop) parse(c *conn, data []byte) (h *http1.Head, complete bool, err er
 	return h, false, nil
 }
 
-// unservable refuses what is lawful HTTP but nothing a WSGI application can
-// be asked.
-func unservable(h *http1.Head) error {
+// admit traces the origin of a request, and refuses what is lawful HTTP but
+// nothing an application can be asked.
+func (g *gateway) admit(o *origin, c *conn, h *http1.Head) error {
 	if h.Form == http1.AuthorityForm {
 		return errConnect
 	}
-	return nil
+	return o.trace(c, h, &g.forwarding)
 }
 
 // dispatch queues the request of a head and its whole body.
@@ -76,14 +76,11 @@ func (l *loop) dispatch(c *conn, h *http1.Head, body []byte) {
 	r.msg = dispatch.AppendTuple(r.msg[:0], 3)
 	r.msg = dispatch.AppendInt(r.msg, int64(r.id))
 	if l.access != nil {
-		r.line.ask(c, h)
+		r.line.ask(&l.origin, h)
 	}
-	var err error
-	if r.msg, err = l.environ.append(r.msg, c, h, int64(len(body))); err == nil {
-		r.msg = dispatch.AppendBytes(r.msg, body)
-		err = l.enqueue(r)
-	}
-	if err != nil {
+	r.msg = l.environ.append(r.msg, c, h, &l.origin, int64(len(body)))
+	r.msg = dispatch.AppendBytes(r.msg, body)
+	if err := l.enqueue(r); err != nil {
 		c.request = nil
 		l.requests.drop(r)
 		l.refuse(c, err)
@@ -106,7 +103,7 @@ func (l *loop) ask(h *http1.Head) asked {
 func (l *loop) refuse(c *conn, why error) {
 	a := answerTo(why)
 	if a.status == 400 || l.log.IsDebug() {
-		l.log.Debug("request refused", "client", c.address, "status", a.status, "error", why)
+		l.log.Debug("request refused", "client", string(c.client), "status", a.status, "error", why)
 	}
 	c.last, c.request = true, nil
 	out := appendOwnResponse(l.out[:0], l.date.at(l.now), a, asked{minor: 1})

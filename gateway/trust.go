@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
-
-	"github.com/indrik/indrik/http1"
 )
 
 // trust is the set of peers that may speak for a client: a reverse proxy's
@@ -58,45 +56,4 @@ func (t trust) includes(addr netip.Addr) bool {
 		}
 	}
 	return false
-}
-
-// schemeFields are the fields by which proxies say that their client spoke TLS,
-// with the value that means it (Gunicorn's default of secure_scheme_headers).
-var schemeFields = [...]struct{ name, secure string }{
-	{"x-forwarded-proto", "https"},
-	{"x-forwarded-protocol", "ssl"},
-	{"x-forwarded-ssl", "on"},
-}
-
-// errSchemes reports proxies that contradict each other; believing one of them
-// would let the other's client choose.
-var errSchemes = &http1.Error{Status: 400, Reason: "contradictory scheme headers"}
-
-// forwardedScheme is what a trusted peer says of its client's scheme: http
-// unless a field says otherwise.
-func forwardedScheme(h *http1.Head) (string, error) {
-	scheme := ""
-	for i := range h.Fields {
-		name := h.Fields[i].Name
-		if name[0]|0x20 != 'x' {
-			continue
-		}
-		for _, f := range &schemeFields {
-			if len(name) != len(f.name) || !sameName(name, []byte(f.name)) {
-				continue
-			}
-			said := "http"
-			if string(h.Fields[i].Value) == f.secure {
-				said = "https"
-			}
-			if scheme != "" && scheme != said {
-				return "", errSchemes
-			}
-			scheme = said
-		}
-	}
-	if scheme == "" {
-		return "http", nil
-	}
-	return scheme, nil
 }

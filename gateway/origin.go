@@ -1,0 +1,126 @@
+package gateway
+
+import (
+	"bytes"
+
+	"github.com/indrik/indrik/dispatch"
+	"github.com/indrik/indrik/http1"
+)
+
+// origin is where a request comes from and what it is for, as the application
+// is told: the WSGI environ and the ASGI scope are both written from it. What
+// proxies say has been weighed already (see [forwarding]).
+//
+// Its slices point into the connection, the listener, the head it was traced
+// from, or its own memory, and are good until the next trace. One goroutine may
+// use it at a time; the zero value is ready.
+type origin struct {
+	client []byte // address of the client as text; empty if it is on a Unix socket or hidden
+	port   []byte // its port in decimal; empty if unknown
+	direct bool   // client and port are the connection's own
+
+	scheme string // "http" or "https": what the client spoke
+
+	host     []byte // name or address of the server, without brackets; perhaps empty
+	hostPort []byte // its port in decimal
+	bound    bool   // host and hostPort are the listener's own
+
+	prefix []byte // where the application is mounted, decoded: SCRIPT_NAME, root_path; empty or /… without final /
+	path   []byte // path of the target, decoded, without the prefix: PATH_INFO
+
+	room []byte // memory for the decoded and the joined
+}
+
+// trace finds the origin of a request. The error is that of a request that no
+// application should see.
+func (o *origin) trace(c *conn, h *http1.Head, f *forwarding) error {
+	o.room, o.prefix = o.room[:0], nil
+	o.client, o.port, o.direct = c.client, c.port, true
+	o.host, o.hostPort, o.bound = c.listener.host, c.listener.port, !c.listener.unix
+	o.scheme = c.listener.scheme
+	if c.trusted {
+		if err := o.believe(h, f); err != nil {
+			return err
+		}
+	}
+	if len(o.host) == 0 && len(o.hostPort) == 0 {
+		o.host, o.hostPort = splitAuthority(h.Authority, o.scheme)
+	}
+	return o.locate(h)
+}
+
+// locate decodes the path.
+func (o *origin) locate(h *http1.Head) error {
+	begin := len(o.room)
+	var err error
+	o.room, err = http1.AppendPercentDecoded(o.room, h.Path)
+	o.path = o.room[begin:]
+	return err
+}
+
+// believe takes over what a trusted peer says of its client.
+func (o *origin) believe(h *http1.Head, f *forwarding) error {
+	scheme, err := f.scheme(h)
+	if scheme != "" {
+		o.scheme = scheme
+	}
+	return err
+}
+
+// appendEnviron appends the variables of RFC 3875 that say whence and whereto.
+func (o *origin) appendEnviron(b []byte, c *conn) []byte {
+	switch {
+	case o.direct:
+		b = append(b, c.peer...)
+	case len(o.port) == 0:
+		b = appendPair(b, "REMOTE_ADDR", o.client)
+	default:
+		b = appendPair(appendPair(b, "REMOTE_ADDR", o.client), "REMOTE_PORT", o.port)
+	}
+	if o.bound {
+		b = append(b, c.listener.server...)
+	} else {
+		b = appendPair(appendPair(b, "SERVER_NAME", o.host), "SERVER_PORT", o.hostPort)
+	}
+	b = appendPair(b, "SCRIPT_NAME", o.prefix)
+	b = appendPair(b, "PATH_INFO", o.path)
+	return appendPair(b, "wsgi.url_scheme", o.scheme)
+}
+
+// splitAuthority takes host and port apart; the port is that of the scheme if
+// none is given.
+func splitAuthority(authority []byte, scheme string) (host, port []byte) {
+	host = authority
+	if i := bytes.LastIndexByte(authority, ':'); i >= 0 && bytes.IndexByte(authority[i:], ']') < 0 {
+		host, port = authority[:i], authority[i+1:]
+	}
+	if len(port) == 0 {
+		port = schemePort(scheme)
+	}
+	return host, port
+}
+
+// schemePort is the port that goes without saying (RFC 9110 section 4.2).
+func schemePort(scheme string) []byte {
+	if scheme == "https" {
+		return httpsPort
+	}
+	return httpPort
+}
+
+var httpPort, httpsPort = []byte("80"), []byte("443")
+
+// serverItems are SERVER_NAME and SERVER_PORT of a listener, ready to append.
+func serverItems(host, port []byte) []byte {
+	return appendPair(appendPair([]byte(nil), "SERVER_NAME", host), "SERVER_PORT", port)
+}
+
+// peerItems are REMOTE_ADDR and REMOTE_PORT of a connection, ready to append.
+func peerItems(client, port []byte) []byte {
+	b := make([]byte, 0, 64)
+	b = dispatch.AppendLatin1(dispatch.AppendKey(b, "REMOTE_ADDR"), client)
+	if len(port) > 0 {
+		b = dispatch.AppendLatin1(dispatch.AppendKey(b, "REMOTE_PORT"), port)
+	}
+	return b
+}
