@@ -9,6 +9,8 @@ The expression is parsed, never evaluated: only names and literals mean anything
 from __future__ import annotations
 
 import ast
+import functools
+import inspect
 import sys
 from dataclasses import dataclass, field
 from typing import Any, Callable
@@ -16,6 +18,10 @@ from typing import Any, Callable
 Application = Callable[..., Any]
 
 _DEFAULT = "application"
+_ASGI_2 = (
+    "the application takes one argument, the scope: that is ASGI 2, and Indrik serves ASGI 3 "
+    "(asgiref.compatibility.guarantee_single_callable converts it) and WSGI"
+)
 
 
 class SpecError(Exception):
@@ -74,6 +80,46 @@ def load(text: str) -> Application:
     if not callable(found):
         raise SpecError(f"{seen} is not an application: it is {_kind(found)}, which cannot be called")
     return found
+
+
+def interface(app: Application) -> str:
+    """Which convention app speaks: "wsgi" (PEP 3333) or "asgi" (ASGI 3).
+
+    Decided by what can be seen without a call: a coroutine function, an object whose
+    __call__ is one, a class whose instances are awaited, or any callable that must be
+    given three arguments, is ASGI. What cannot be told is taken for WSGI; the setting
+    `interface` is for those cases. SpecError for ASGI 2, which nobody serves any more.
+    """
+    while isinstance(app, functools.partial):
+        if app.args or app.keywords:
+            break  # its signature says what is left to give
+        app = app.func
+    if inspect.isclass(app):
+        if hasattr(app, "__await__"):
+            return "asgi"
+        if inspect.iscoroutinefunction(app.__call__):
+            raise SpecError(_ASGI_2)
+    else:
+        whole: Any = app.func if isinstance(app, functools.partial) else app
+        if inspect.iscoroutinefunction(whole) or inspect.iscoroutinefunction(whole.__call__):
+            return "asgi"
+    wanted = _must_be_given(app)
+    if wanted == 1:
+        raise SpecError(_ASGI_2)
+    return "asgi" if wanted == 3 else "wsgi"
+
+
+def _must_be_given(app: Application) -> int | None:
+    """How many positional arguments a call of app needs; None if it does not say, or
+    takes any number."""
+    try:
+        parameters = inspect.signature(app).parameters.values()
+    except (TypeError, ValueError):  # written in C
+        return None
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return None
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(p.kind in positional and p.default is p.empty for p in parameters)
 
 
 def _attribute(holder: Any, name: str, seen: str) -> Any:

@@ -1,5 +1,6 @@
 """What MODULE[:EXPRESSION] may be, without a process."""
 
+import functools
 import os
 
 import pytest
@@ -68,3 +69,78 @@ def test_file_names_get_a_hint():
 
 def test_load_walks_attributes():
     assert load.load("os:path.join") is os.path.join
+
+
+async def asgi(scope, receive, send): ...
+
+
+def wsgi(environ, start_response): ...
+
+
+def passes_on(scope, receive, send):
+    return asgi(scope, receive, send)
+
+
+@functools.wraps(asgi)
+def wrapped(*args):
+    return asgi(*args)
+
+
+def any_number(*args): ...
+
+
+def asgi2(scope): ...
+
+
+async def with_more(tenant, scope, receive, send): ...
+
+
+def wsgi_with_more(tenant, environ, start_response): ...
+
+
+class AsgiObject:
+    async def __call__(self, scope, receive, send): ...
+
+
+class AsgiClass:
+    def __init__(self, scope, receive, send): ...
+
+    def __await__(self): ...
+
+
+class WsgiClass:
+    def __init__(self, environ, start_response): ...
+
+    def __iter__(self): ...
+
+
+class Asgi2Class:
+    def __init__(self, scope): ...
+
+    async def __call__(self, receive, send): ...
+
+
+class WsgiObject:
+    def __call__(self, environ, start_response): ...
+
+
+@pytest.mark.parametrize(
+    ("app", "want"),
+    [
+        *((app, "asgi") for app in (asgi, passes_on, wrapped, AsgiObject(), AsgiObject().__call__, AsgiClass)),
+        *((app, "wsgi") for app in (wsgi, WsgiObject(), WsgiObject().__call__, WsgiClass, any_number, max)),
+        (functools.partial(asgi), "asgi"),
+        (functools.partial(AsgiObject()), "asgi"),
+        (functools.partial(with_more, "t"), "asgi"),
+        (functools.partial(wsgi_with_more, "t"), "wsgi"),
+        (functools.partial(wsgi), "wsgi"),
+    ],
+)
+def test_the_interface_is_recognised(app, want):
+    assert load.interface(app) == want
+
+
+@pytest.mark.parametrize("app", [asgi2, Asgi2Class])
+def test_asgi_2_is_refused_by_name(app):
+    with pytest.raises(load.SpecError, match="ASGI 2"):
+        load.interface(app)
