@@ -81,6 +81,8 @@ var readOnly = map[string]string{
 	"pool/phase.go moves":            "table of lawful moves",
 	"settings/registry.go registry":  "the registry of settings",
 
+	"settings/parse.go byteUnits":                          "table",
+	"settings/toml.go tables":                              "table",
 	"settings/registry_application.go applicationSettings": "a part of the registry",
 	"settings/registry_gateway.go gatewaySettings":         "a part of the registry",
 	"settings/registry_parser.go parserSettings":           "a part of the registry",

@@ -10,13 +10,16 @@
 //
 // # From text to values
 //
-//	command line ─┐
-//	environment ──┼─▶ Layer (texts by setting name) ─▶ Resolve ─▶ *Values
-//	default ──────┘
+//	command line ────────┐
+//	INDRIK_ variables ───┤
+//	GUNICORN_CMD_ARGS ───┼─▶ Layer (texts by setting name) ─▶ Resolve ─▶ *Values
+//	configuration file ──┤
+//	platform variables ──┤
+//	default ─────────────┘
 //
 // Each source becomes a [Layer] of texts, made by whoever may read that source:
-// the caller in cmd/ parses flags, and [FromEnvironment] is handed a function
-// that looks a variable up. [Resolve] puts the layers in the order of [Source],
+// the caller in cmd/ parses flags and reads files ([FromTOML] is given their
+// bytes), and [FromEnvironment] is handed a function that looks a variable up. [Resolve] puts the layers in the order of [Source],
 // lets the strongest that mentions a setting win as a whole (lists replace,
 // they never merge), and parses and checks what won.
 //

@@ -18,7 +18,7 @@ Names, options, types and defaults are Gunicorn's wherever it has the same setti
 A setting may be given in several places. The later of these wins, as a whole (lists replace, they do not add up):
 
 `)
-	for i, s := range []Source{Default, Environment, CommandLine} {
+	for i, s := range Sources() {
 		fmt.Fprintf(&b, "%d. %s\n", i+1, s)
 	}
 	for _, g := range Groups() {
@@ -47,9 +47,11 @@ func (s Setting) markdown(b *strings.Builder) {
 	default:
 		b.WriteString("- default: none\n")
 	}
+	fmt.Fprintf(b, "- environment: `%s`", s.Variable())
 	if s.Env != "" {
-		fmt.Fprintf(b, "- environment: `%s`\n", s.Env)
+		fmt.Fprintf(b, ", and as a platform variable `%s`", s.Env)
 	}
+	b.WriteString("\n")
 	fmt.Fprintf(b, "- since: %s\n", s.Since)
 	if s.Note != "" {
 		fmt.Fprintf(b, "\n%s\n", s.Note)
@@ -62,7 +64,9 @@ func (s Setting) values() string {
 	case Int:
 		return fmt.Sprintf("a whole number from %d to %d", s.Min, s.Max)
 	case Seconds:
-		return fmt.Sprintf("a number of seconds from %d to %d, decimals allowed", s.Min, s.Max)
+		return fmt.Sprintf("a number of seconds from %d to %d, decimals allowed, or with units: `1m30s`", s.Min, s.Max)
+	case Bytes:
+		return fmt.Sprintf("a number of bytes from %d to %d, or with units: `64KiB`, `10MB`", s.Min, s.Max)
 	case Choice:
 		return strings.Join(s.Choices, ", ")
 	case Bool:

@@ -32,6 +32,8 @@ func (s Setting) parse(text string, earlier error) (any, error) {
 		return s.parseInt(text)
 	case Seconds:
 		return s.parseSeconds(text)
+	case Bytes:
+		return s.parseBytes(text)
 	case Choice:
 		return s.parseChoice(text)
 	case Bool:
@@ -56,19 +58,66 @@ func (s Setting) parseInt(text string) (int, error) {
 }
 
 // parseSeconds reads decimals too: half a second is a sensible limit in a
-// test. It does not read hexadecimal, exponents, "inf" or "nan", which
-// strconv.ParseFloat would.
+// test. Without a unit it does not read hexadecimal, exponents, "inf" or "nan",
+// which strconv.ParseFloat would.
 func (s Setting) parseSeconds(text string) (time.Duration, error) {
-	plain := text != "" && strings.Trim(text, "0123456789.") == ""
-	negative := strings.HasPrefix(text, "-") && len(text) > 1 && strings.Trim(text[1:], "0123456789.") == ""
-	f, err := strconv.ParseFloat(text, 64)
-	switch {
-	case !plain && !negative, err != nil && !errors.Is(err, strconv.ErrRange):
-		return 0, fmt.Errorf("not a number of seconds; give a number from %d to %d, without a unit", s.Min, s.Max)
-	case f < float64(s.Min), f > float64(s.Max):
-		return 0, fmt.Errorf("out of range; give a number of seconds from %d to %d", s.Min, s.Max)
+	var length time.Duration
+	var err error
+	if strings.ContainsAny(text, "hmsuµn") { // the units of time.ParseDuration
+		length, err = time.ParseDuration(text)
+	} else {
+		plain := text != "" && strings.Trim(strings.TrimPrefix(text, "-"), "0123456789.") == "" && text != "-"
+		var f float64
+		f, err = strconv.ParseFloat(text, 64)
+		switch {
+		case !plain:
+			err = errSyntax
+		case errors.Is(err, strconv.ErrRange), f > maxSeconds:
+			length, err = (maxSeconds+1)*time.Second, nil // refused below
+		default:
+			length = time.Duration(f * float64(time.Second))
+		}
 	}
-	return time.Duration(f * float64(time.Second)), nil
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("not a length of time; give seconds from %d to %d, or units like 1m30s", s.Min, s.Max)
+	case length < time.Duration(s.Min)*time.Second, length > time.Duration(s.Max)*time.Second:
+		return 0, fmt.Errorf("out of range; give seconds from %d to %d", s.Min, s.Max)
+	}
+	return length, nil
+}
+
+// errSyntax is replaced by the caller's words.
+var errSyntax = errors.New("not a number")
+
+// byteUnits are what a size may end with, the longer ones first.
+var byteUnits = []struct {
+	suffix string
+	factor int
+}{
+	{"kib", 1 << 10}, {"mib", 1 << 20}, {"gib", 1 << 30}, {"tib", 1 << 40},
+	{"kb", 1e3}, {"mb", 1e6}, {"gb", 1e9}, {"tb", 1e12},
+	{"b", 1},
+}
+
+// parseBytes reads a size. A bare k or M is refused: programs disagree on
+// whether it means 1000 or 1024.
+func (s Setting) parseBytes(text string) (int, error) {
+	number, factor := strings.ToLower(text), 1
+	for _, unit := range byteUnits {
+		if rest, ok := strings.CutSuffix(number, unit.suffix); ok {
+			number, factor = strings.TrimSpace(rest), unit.factor
+			break
+		}
+	}
+	n, err := strconv.Atoi(number)
+	switch {
+	case errors.Is(err, strconv.ErrRange), err == nil && (n < s.Min || n > s.Max/factor):
+		return 0, fmt.Errorf("out of range; give a size from %d to %d bytes", s.Min, s.Max)
+	case err != nil:
+		return 0, fmt.Errorf("not a size; give a number of bytes from %d to %d, or units like 64KiB", s.Min, s.Max)
+	}
+	return n * factor, nil
 }
 
 func (s Setting) parseChoice(text string) (string, error) {

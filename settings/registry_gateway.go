@@ -43,7 +43,7 @@ var gatewaySettings = []Setting{
 		Since: "0.1.0",
 	},
 	{
-		Name: "limit_request_body", Flag: "limit-request-body", Metavar: "BYTES", Group: Gateway, Kind: Int,
+		Name: "limit_request_body", Flag: "limit-request-body", Metavar: "BYTES", Group: Gateway, Kind: Bytes,
 		Default: "0", DefaultHelp: "0, no limit", Min: 0, Max: 1 << 50,
 		Help:  "Refuse a larger request body with 413",
 		Note:  "Gunicorn has no such setting; the name is that of Apache's `LimitRequestBody`.",

@@ -3,7 +3,7 @@ package settings
 // parserSettings are about what of HTTP is accepted.
 var parserSettings = []Setting{
 	{
-		Name: "limit_request_line", Flag: "limit-request-line", Metavar: "BYTES", Group: Gateway, Kind: Int,
+		Name: "limit_request_line", Flag: "limit-request-line", Metavar: "BYTES", Group: Gateway, Kind: Bytes,
 		Default: "4094", Min: 0, Max: 65536,
 		Help:  "Refuse a longer request line with 414; 0 for no limit but that of the whole head",
 		Note:  "Gunicorn takes more than 8190 for 8190. The whole head is at most 64 KiB.",
@@ -16,7 +16,7 @@ var parserSettings = []Setting{
 		Since: "0.1.0",
 	},
 	{
-		Name: "limit_request_field_size", Flag: "limit-request-field_size", Metavar: "BYTES", Group: Gateway, Kind: Int,
+		Name: "limit_request_field_size", Flag: "limit-request-field_size", Metavar: "BYTES", Group: Gateway, Kind: Bytes,
 		Default: "8190", Min: 0, Max: 65536,
 		Help:  "Refuse a longer header field with 431; 0 for no limit but that of the whole head",
 		Since: "0.1.0",

@@ -10,9 +10,13 @@ const (
 	String Kind = iota
 	// Int is a whole decimal number within Min and Max.
 	Int
-	// Seconds is a length of time written as a number of seconds, decimals
-	// allowed, within Min and Max; its value is a time.Duration.
+	// Seconds is a length of time within Min and Max seconds, written as a
+	// number of seconds, decimals allowed, or with units like "1m30s"; its value is
+	// a time.Duration.
 	Seconds
+	// Bytes is a size within Min and Max, written as a whole number of bytes or
+	// with a unit, like "64KiB" or "10MB"; its value is an int.
+	Bytes
 	// Choice is one of Choices, in any case; its value is in lower case.
 	Choice
 	// Bool is true or false, in any case; the bare option means true.
@@ -42,7 +46,8 @@ type Setting struct {
 	// say what happens.
 	DefaultHelp string
 
-	// Env is the environment variable that sets it, or "".
+	// Env is the variable by which platforms set it, or "". Besides it every
+	// setting has one of its own: see Variable.
 	Env string
 	// fromEnv turns the text of that variable into a text of the setting; nil
 	// takes it as it is.
@@ -80,6 +85,15 @@ func Groups() []Group {
 // All returns every setting, in the order of the documentation. The slice is
 // the caller's.
 func All() []Setting { return slices.Clone(registry) }
+
+// Names returns the name of every setting, in the order of the documentation.
+func Names() []string {
+	names := make([]string, len(registry))
+	for i, s := range registry {
+		names[i] = s.Name
+	}
+	return names
+}
 
 // ByName finds a setting by its name, like "worker_class".
 func ByName(name string) (Setting, bool) {

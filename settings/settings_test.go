@@ -129,13 +129,13 @@ func TestRefusals(t *testing.T) {
 		{"workers", "-1", []string{"out of range"}},
 		{"workers", "99999999999999999999", []string{"out of range"}},
 		{"gateway_threads", "64", []string{"out of range", "0 to 63"}},
-		{"timeout", "30s", []string{"not a number of seconds", "without a unit"}},
-		{"timeout", "", []string{"not a number of seconds"}},
-		{"timeout", ".", []string{"not a number of seconds"}},
-		{"timeout", "1.2.3", []string{"not a number of seconds"}},
-		{"timeout", "nan", []string{"not a number of seconds"}},
-		{"timeout", "inf", []string{"not a number of seconds"}},
-		{"timeout", "1e3", []string{"not a number of seconds"}},
+		{"timeout", "30x", []string{"not a length of time", "units like 1m30s"}},
+		{"timeout", "", []string{"not a length of time"}},
+		{"timeout", ".", []string{"not a length of time"}},
+		{"timeout", "1.2.3", []string{"not a length of time"}},
+		{"timeout", "nan", []string{"not a length of time"}},
+		{"timeout", "inf", []string{"not a length of time"}},
+		{"timeout", "1e3", []string{"not a length of time"}},
 		{"timeout", "-1", []string{"out of range"}},
 		{"timeout", "1000000001", []string{"out of range"}},
 		{"timeout", strings.Repeat("9", 400), []string{"out of range"}},
@@ -164,9 +164,9 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestStrongerSourceWins(t *testing.T) {
-	env := FromEnvironment(environment(map[string]string{"WEB_CONCURRENCY": "3", "PORT": "5000"}))
+	env := FromPlatform(environment(map[string]string{"WEB_CONCURRENCY": "3", "PORT": "5000"}))
 	v := resolve(t, env)
-	if v.Workers() != 3 || v.Source("workers") != Environment || v.Origin("workers") != "WEB_CONCURRENCY" {
+	if v.Workers() != 3 || v.Source("workers") != Platform || v.Origin("workers") != "WEB_CONCURRENCY" {
 		t.Errorf("workers: got %d from %v (%s)", v.Workers(), v.Source("workers"), v.Origin("workers"))
 	}
 	if want := []string{"0.0.0.0:5000"}; !slices.Equal(v.Bind(), want) || v.Origin("bind") != "PORT" {
@@ -193,7 +193,7 @@ func TestStrongerSourceWins(t *testing.T) {
 
 // Platforms declare variables without a value, and Gunicorn crashes on it.
 func TestEmptyVariableCountsAsUnset(t *testing.T) {
-	v := resolve(t, FromEnvironment(environment(map[string]string{"WEB_CONCURRENCY": "", "PORT": ""})))
+	v := resolve(t, FromPlatform(environment(map[string]string{"WEB_CONCURRENCY": "", "PORT": ""})))
 	if v.Source("workers") != Default || v.Source("bind") != Default {
 		t.Errorf("got %v and %v, want the defaults", v.Source("workers"), v.Source("bind"))
 	}
@@ -201,14 +201,14 @@ func TestEmptyVariableCountsAsUnset(t *testing.T) {
 
 func TestBadVariable(t *testing.T) {
 	for name, text := range map[string]string{"PORT": "tcp://10.0.0.1:80", "WEB_CONCURRENCY": "auto"} {
-		env := FromEnvironment(environment(map[string]string{name: text}))
+		env := FromPlatform(environment(map[string]string{name: text}))
 		_, err := Resolve(env)
 		var refused *ValueError
 		if !errors.As(err, &refused) {
 			t.Errorf("%s=%s: got %v, want a ValueError", name, text, err)
 			continue
 		}
-		if refused.Source != Environment || refused.Origin != name || refused.Text != text {
+		if refused.Source != Platform || refused.Origin != name || refused.Text != text {
 			t.Errorf("%s=%s: error says %v %s %q", name, text, refused.Source, refused.Origin, refused.Text)
 		}
 		if _, err := Resolve(env, line("bind", ":1"), line("workers", "2")); err != nil {
@@ -271,7 +271,7 @@ func TestRegistryIsSound(t *testing.T) {
 		if !slices.Contains(Groups(), s.Group) {
 			t.Errorf("%s: group %q is not shown anywhere", s.Name, s.Group)
 		}
-		if (s.Kind == Int || s.Kind == Seconds) != (s.Max > 0) || (s.Kind == Choice) != (len(s.Choices) > 0) {
+		if (s.Kind == Int || s.Kind == Seconds || s.Kind == Bytes) != (s.Max > 0) || (s.Kind == Choice) != (len(s.Choices) > 0) {
 			t.Errorf("%s: limits do not fit its kind", s.Name)
 		}
 		if got, ok := ByName(s.Name); !ok || got.Flag != s.Flag {

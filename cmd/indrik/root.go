@@ -56,8 +56,8 @@ func checkApp(_ *cobra.Command, args []string) error {
 
 // serve is the master's role: settle the settings, then hand over.
 func serve(ctx context.Context, p process, app string, options settings.Layer) error {
-	environment := settings.FromEnvironment(p.getenv)
-	values, err := settings.Resolve(environment, options)
+	layers := []settings.Layer{settings.FromPlatform(p.getenv), settings.FromEnvironment(p.getenv), options}
+	values, err := settings.Resolve(layers...)
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func serve(ctx context.Context, p process, app string, options settings.Layer) e
 	if err != nil {
 		return err
 	}
-	if values, err = settings.Resolve(environment, options, python); err != nil {
+	if values, err = settings.Resolve(append(layers, python)...); err != nil {
 		return err
 	}
 	return p.master(ctx, master.Config{

@@ -152,7 +152,7 @@ func TestWrongUsage(t *testing.T) {
 		{"app other", "one application can be served, got app other; give one as MODULE:APP, options apart"},
 		{":app", `application ":app" names no module; name it as MODULE:APP, like indrik hello:app`},
 		{"-w lots app", `setting workers: --workers is "lots": not a whole number; give a number from 1 to 1024`},
-		{"-t 30s app", `setting timeout: --timeout is "30s": not a number of seconds; give a number from 0 to 1000000000, without a unit`},
+		{"-t soon app", `setting timeout: --timeout is "soon": not a length of time; give seconds from 0 to 1000000000, or units like 1m30s`},
 		{"--env DEBUG app", `setting raw_env: --env is "DEBUG": not NAME=VALUE; write it like DEBUG=1`},
 		{"-k gevent app", `setting worker_class: --worker-class is "gevent": not available in this version; use sync`},
 	} {

@@ -1,4 +1,4 @@
-package main
+package settings
 
 import "testing"
 
@@ -47,7 +47,7 @@ func TestNearest(t *testing.T) {
 		"forwarded-allow":  "",
 		"worker-clas-name": "worker-class",
 	} {
-		if got := nearest(typed, known); got != want {
+		if got := Nearest(typed, known); got != want {
 			t.Errorf("%q: got %q, want %q", typed, got, want)
 		}
 	}
