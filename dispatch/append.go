@@ -114,7 +114,7 @@ func AppendLatin1[T ~string | ~[]byte](b []byte, v T) []byte {
 // AppendText appends a str from text in UTF-8. Validity is not checked here;
 // Python refuses the whole message if it is not given. A surrogate in its three
 // bytes is taken for the lone surrogate that it is.
-func AppendText(b []byte, s string) []byte {
+func AppendText[T ~string | ~[]byte](b []byte, s T) []byte {
 	if isASCII(s) {
 		return appendASCII(b, s)
 	}
