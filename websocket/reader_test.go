@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -52,14 +53,15 @@ func story(in io.Reader, limit int64, pool *Pool) string {
 	}
 }
 
-// The cases of RFC 6455 and of the Autobahn test suite (its numbers in the names)
-// that are about what a client sends. Each stream is read whole, and byte by byte.
-func TestStreams(t *testing.T) {
-	for _, c := range []struct {
-		name   string
-		stream []byte
-		want   string
-	}{
+// streamCase is what a client sends, and what a Reader makes of it.
+type streamCase struct {
+	name   string
+	stream []byte
+	want   string
+}
+
+func messages() []streamCase {
+	return []streamCase{
 		{"1.1.1 empty text", clientFrame(fin|1, ""), `text "", end`},
 		{"1.1.2 text of 125", clientFrame(fin|1, strings.Repeat("*", 125)), "text of 125, end"},
 		{"1.1.3 text of 126", clientFrame(fin|1, strings.Repeat("*", 126)), "text of 126, end"},
@@ -93,6 +95,11 @@ func TestStreams(t *testing.T) {
 		{"6.4.1 fails at once", join(clientFrame(1, "\xce\xba\xf4\x90"), clientFrame(0, "never")[:3]), "fails 1007"},
 		{"6.6 cut character", clientFrame(fin|1, "\xf0\x9f\x98"), "fails 1007"},
 		{"6.22 non-characters are characters", clientFrame(fin|1, "\xef\xbf\xbe"), "text \"\\ufffe\", end"},
+	}
+}
+
+func closes() []streamCase {
+	return []streamCase{
 		{"7.1.1 close", join(clientFrame(fin|1, "a"), clientFrame(fin|8, "\x03\xe8")), `text "a", closed 1000 ""`},
 		{"7.1.4 what follows a close", join(clientFrame(fin|8, "\x03\xe8"), clientFrame(fin|1, "a")), `closed 1000 ""`},
 		{"7.1.5 close in a message", join(clientFrame(1, "a"), clientFrame(fin|8, "\x03\xe8")), `closed 1000 ""`},
@@ -107,6 +114,11 @@ func TestStreams(t *testing.T) {
 		{"7.9.4 code 1005", clientFrame(fin|8, "\x03\xed"), "fails 1002"},
 		{"7.9.5 code 1006", clientFrame(fin|8, "\x03\xee"), "fails 1002"},
 		{"7.9.9 code 2999", clientFrame(fin|8, "\x0b\xb7"), "fails 1002"},
+	}
+}
+
+func breaches() []streamCase {
+	return []streamCase{
 		{"no mask", AppendFrame(nil, Text, []byte("x")), "fails 1002"},
 		{"no mask, close", AppendFrame(nil, Close, nil), "fails 1002"},
 		{"length not in its shortest form", []byte{fin | 1, maskBit | length16, 0, 1, 0, 0, 0, 0, 'x'}, "fails 1002"},
@@ -118,7 +130,13 @@ func TestStreams(t *testing.T) {
 		{"cut in a header", clientFrame(fin|1, "abc")[:1], "end"},
 		{"cut in a payload", clientFrame(fin|1, "abc")[:8], "unexpected EOF"},
 		{"cut between fragments", clientFrame(1, "abc"), "unexpected EOF"},
-	} {
+	}
+}
+
+// The cases of RFC 6455 and of the Autobahn test suite (its numbers in the names)
+// that are about what a client sends. Each stream is read whole, and byte by byte.
+func TestStreams(t *testing.T) {
+	for _, c := range slices.Concat(messages(), closes(), breaches()) {
 		for _, how := range []io.Reader{bytes.NewReader(c.stream), iotest.OneByteReader(bytes.NewReader(c.stream))} {
 			got := story(how, 100_000, nil)
 			if got != c.want {
@@ -133,11 +151,7 @@ func TestCompressedStreams(t *testing.T) {
 	hello := "\xf2\x48\xcd\xc9\xc9\x07\x00"
 	long := deflated(t, strings.Repeat("compress me ", 1000))
 	bomb := deflated(t, strings.Repeat("0", 10<<20))
-	for _, c := range []struct {
-		name   string
-		stream []byte
-		want   string
-	}{
+	for _, c := range []streamCase{
 		{"one frame", clientFrame(fin|rsv1|1, hello), `text "Hello", end`},
 		{"two fragments", join(clientFrame(rsv1|1, hello[:3]), clientFrame(fin, hello[3:])), `text "Hello", end`},
 		{"ping between fragments", join(clientFrame(rsv1|1, hello[:3]), clientFrame(fin|9, ""), clientFrame(fin, hello[3:])), `ping "", text "Hello", end`},
