@@ -91,6 +91,7 @@ var readOnly = map[string]string{
 	"settings/registry_service.go serviceSettings":         "a part of the registry",
 	"settings/registry_sockets.go socketSettings":          "a part of the registry",
 	"settings/registry_workers.go workerSettings":          "a part of the registry",
+	"settings/registry_workers.go classAliases":            "table",
 
 	"test/lab/root.go masked":       "table",
 	"cmd/indrik/version.go version": "set by the linker (-ldflags -X)",

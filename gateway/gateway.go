@@ -189,7 +189,7 @@ func (g *gateway) listen(o *order, fds []int) error {
 }
 
 func (g *gateway) useLane(o *order, fds []int) error {
-	generation, seats := o.number(1), o.number(2)
+	generation, seats := o.number(1), o.number(3)
 	if o.bad || len(fds) != 2 {
 		return fmt.Errorf("%w: lane", errOrder)
 	}

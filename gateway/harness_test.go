@@ -67,7 +67,7 @@ func newRig(t *testing.T, change func(*Config)) *rig {
 	g.lane[0], g.lane[1], err = dispatch.SocketPair()
 	check(t, err)
 	check(t, unix.SetsockoptTimeval(g.lane[1], unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 60}))
-	check(t, g.master.Send(LaneOrder(1, 1), g.lane[0], g.lane[1]))
+	check(t, g.master.Send(LaneOrder(1, "wsgi", 1), g.lane[0], g.lane[1]))
 	check(t, g.master.Send(ServeOrder()))
 	g.expect(FactServing)
 	t.Cleanup(g.end)

@@ -102,11 +102,12 @@ func ListenOrder(name string, owned bool) dispatch.Tuple {
 	return dispatch.Tuple{"listen", name, owned}
 }
 
-// LaneOrder names the lane that takes requests from now on; beside it go the
-// gateway's end and the workers' end. seats is how many requests each worker
-// of it takes at a time.
-func LaneOrder(generation, seats int) dispatch.Tuple {
-	return dispatch.Tuple{"lane", int64(generation), int64(seats)}
+// LaneOrder says where requests go from now on: to the workers of this
+// generation, in the form of iface, "wsgi" or "asgi". seats is how many each
+// of them takes at a time. Beside it go the gateway's end and the workers' end
+// of the lane that they share, or nothing if each has its own.
+func LaneOrder(generation int, iface string, seats int) dispatch.Tuple {
+	return dispatch.Tuple{"lane", int64(generation), iface, int64(seats)}
 }
 
 // JoinOrder says that a worker is ready; beside it go the gateway's ends of its

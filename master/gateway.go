@@ -66,7 +66,7 @@ func (m *master) brief(c *child) error {
 			return err
 		}
 	}
-	lane := gateway.LaneOrder(m.gen.number, seats)
+	lane := gateway.LaneOrder(m.gen.number, "wsgi", seats)
 	if err := c.order(lane, m.gen.lane.gateway, m.gen.lane.workers); err != nil {
 		return err
 	}

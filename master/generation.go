@@ -109,7 +109,7 @@ func (g *generation) order(w *worker, now time.Time, loops int) error {
 	}
 	defer closeAll(theirs) // the message carries its own references
 	g.board.Seat(int(w.slot), 0).Clear()
-	if err := g.mold.child.order(dispatch.Tuple{"spawn", int64(w.slot)}, theirs...); err != nil {
+	if err := g.mold.child.order(dispatch.Tuple{"spawn", int64(w.slot), false}, theirs...); err != nil {
 		w.release()
 		return err
 	}

@@ -70,6 +70,7 @@ func (m *master) startMold(g *generation) error {
 		"worker_class": s.WorkerClass(),
 		"loops":        int64(m.loops),
 		"version":      m.cfg.Version,
+		"options":      options(s),
 	}}, m.board.FD(), g.lane.workers)
 }
 

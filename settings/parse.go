@@ -47,7 +47,12 @@ func (s Setting) parse(text string, earlier error) (any, error) {
 }
 
 func (s Setting) parseInt(text string) (int, error) {
-	n, err := strconv.Atoi(text)
+	base := 10
+	if s.anyBase {
+		base = 0
+	}
+	long, err := strconv.ParseInt(text, base, strconv.IntSize)
+	n := int(long)
 	switch {
 	case errors.Is(err, strconv.ErrRange), err == nil && (n < s.Min || n > s.Max):
 		return 0, fmt.Errorf("out of range; give a number from %d to %d", s.Min, s.Max)
@@ -122,6 +127,9 @@ func (s Setting) parseBytes(text string) (int, error) {
 
 func (s Setting) parseChoice(text string) (string, error) {
 	text = strings.ToLower(text)
+	if name, ok := s.aliases[text]; ok {
+		return name, nil
+	}
 	if !slices.Contains(s.Choices, text) {
 		if len(s.Choices) == 1 {
 			return "", fmt.Errorf("not available in this version; use %s", s.Choices[0])

@@ -26,4 +26,29 @@ var applicationSettings = []Setting{
 		Note:        "Gunicorn has no such setting: it runs in the Python that started it.",
 		Since:       "0.1.0",
 	},
+	{
+		Name: "interface", Flag: "interface", Metavar: "KIND", Group: Application, Kind: Choice,
+		Default: "auto", Choices: []string{"auto", "wsgi", "asgi"},
+		Help:  "Take the application for WSGI or ASGI; auto looks at it",
+		Note:  "It counts where `worker_class` is `auto`. Gunicorn has no such setting.",
+		Since: "0.1.0",
+	},
+	{
+		Name: "asgi_loop", Flag: "asgi-loop", Metavar: "LOOP", Group: Application, Kind: Choice,
+		Default: "auto", Choices: []string{"auto", "asyncio", "uvloop"},
+		Help:  "Run asgi workers on this event loop; auto is uvloop if it is installed",
+		Since: "0.1.0",
+	},
+	{
+		Name: "asgi_lifespan", Flag: "asgi-lifespan", Metavar: "WHEN", Group: Application, Kind: Choice,
+		Default: "auto", Choices: []string{"auto", "on", "off"},
+		Help:  "Tell an ASGI application of its startup and shutdown; auto lets it decline",
+		Since: "0.1.0",
+	},
+	{
+		Name: "root_path", Flag: "root-path", Metavar: "PATH", Group: Application, Kind: String,
+		DefaultHelp: "none",
+		Help:        "Tell an ASGI application that it is mounted below this path",
+		Since:       "0.1.0",
+	},
 }

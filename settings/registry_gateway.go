@@ -1,9 +1,9 @@
 package settings
 
-// maxThreads is 63 because a spawn order carries one reply socket per gateway
-// thread and one report socket, and the kernel passes 64 descriptors with it
-// by docs/protocol.md; the loop's six bits of a request id allow as many.
-const maxThreads = 63
+// maxThreads is 62 because the orders to fork a worker and to join one carry a
+// reply socket for each gateway thread and two more, and 64 descriptors go with a
+// message by docs/protocol.md; the loop's six bits of a request id allow as many.
+const maxThreads = 62
 
 // gatewaySettings are about clients, their bodies and the queue.
 var gatewaySettings = []Setting{

@@ -1,5 +1,11 @@
 package settings
 
+import (
+	"errors"
+	"path"
+	"strings"
+)
+
 // workerSettings are about the processes that answer requests.
 var workerSettings = []Setting{
 	{
@@ -11,14 +17,43 @@ var workerSettings = []Setting{
 	},
 	{
 		Name: "worker_class", Flag: "worker-class", Short: "k", Metavar: "CLASS", Group: Workers, Kind: Choice,
-		Default: "sync", Choices: []string{"sync"},
+		Default: "auto", Choices: []string{"auto", "sync", "gthread", "gevent", "eventlet", "asgi"},
+		aliases: classAliases, check: checkClass,
 		Help:  "Run requests in workers of this class",
+		Note:  "`auto` is `asgi` for an ASGI application, and for a WSGI application `sync`, or `gthread` if `threads` is more than 1; Gunicorn's default is `sync`. `sync` with more than one thread is `gthread`. Gunicorn's longer names are understood (`gunicorn.workers.ggevent.GeventWorker`, `egg:gunicorn#gevent`, `gevent_pywsgi` …), and `uvicorn.workers.UvicornWorker`, `uvicorn_worker.UvicornWorker` and their H11 kin mean `asgi`. Classes of one's own are not supported.",
+		Since: "0.1.0",
+	},
+	{
+		Name: "threads", Flag: "threads", Metavar: "N", Group: Workers, Kind: Int,
+		Default: "1", Min: 1, Max: 1024,
+		Help:  "Let each gthread worker answer this many requests at a time",
+		Note:  "`auto` and `sync` workers become `gthread` with more than one. Other classes ignore it.",
+		Since: "0.1.0",
+	},
+	{
+		Name: "worker_connections", Flag: "worker-connections", Metavar: "N", Group: Workers, Kind: Int,
+		Default: "1000", Min: 1, Max: 1 << 16,
+		Help:  "Let each gevent, eventlet or asgi worker hold this many requests at a time",
+		Note:  "The next ones wait in the gateway's queue. A WebSocket counts as a request while it is open. Gunicorn counts connections, which workers here do not hold, and does not enforce it for asgi.",
+		Since: "0.1.0",
+	},
+	{
+		Name: "max_requests", Flag: "max-requests", Metavar: "N", Group: Workers, Kind: Int,
+		Default: "0", DefaultHelp: "0, no limit", Min: 0, Max: 1 << 40,
+		Help:  "Replace a worker after it has taken this many requests",
+		Since: "0.1.0",
+	},
+	{
+		Name: "max_requests_jitter", Flag: "max-requests-jitter", Metavar: "N", Group: Workers, Kind: Int,
+		Default: "0", Min: 0, Max: 1 << 40,
+		Help:  "Add a random number up to this to each worker's max_requests",
 		Since: "0.1.0",
 	},
 	{
 		Name: "timeout", Flag: "timeout", Short: "t", Metavar: "SECONDS", Group: Workers, Kind: Seconds,
 		Default: "30", Min: 0, Max: maxSeconds,
-		Help:  "Kill a worker that holds one request, or is silent, longer than this; 0 for no limit",
+		Help:  "Kill a worker that is silent, or a sync worker that holds one request, longer than this; 0 for no limit",
+		Note:  "A gthread worker is silent when its main thread cannot run, a gevent, eventlet or asgi worker when its event loop stands still; how long one of their requests takes does not matter, as with Gunicorn.",
 		Since: "0.1.0",
 	},
 	{
@@ -27,4 +62,91 @@ var workerSettings = []Setting{
 		Help:  "Give requests in flight this long to finish when a worker or the service stops",
 		Since: "0.1.0",
 	},
+	{
+		Name: "preload_app", Flag: "preload", Group: Workers, Kind: Bool,
+		Default: "false",
+		Help:    "Load the application once, before workers are forked, and share its memory",
+		Since:   "0.1.0",
+	},
+	{
+		Name: "reload", Flag: "reload", Group: Workers, Kind: Bool,
+		Default: "false",
+		Help:    "Replace the workers when a file of the application changes, for development",
+		Since:   "0.1.0",
+	},
+	{
+		Name: "reload_engine", Flag: "reload-engine", Metavar: "ENGINE", Group: Workers, Kind: Choice,
+		Default: "auto", Choices: []string{"auto", "poll", "inotify"},
+		Help:  "How reload finds changes; every engine looks at the times of the files",
+		Note:  "Accepted because Gunicorn has it.",
+		Since: "0.1.0",
+	},
+	{
+		Name: "reload_extra_files", Flag: "reload-extra-file", Metavar: "FILE", Group: Workers, Kind: List,
+		check: notEmpty("the path of a file"),
+		Help:  "Replace the workers also when this file changes; may be repeated",
+		Since: "0.1.0",
+	},
+	{
+		Name: "user", Flag: "user", Short: "u", Metavar: "USER", Group: Workers, Kind: String,
+		DefaultHelp: "the user who starts the service",
+		Help:        "Run workers as this user, a name or a number",
+		Note:        "Master, gateway and mold keep theirs. In a unit of systemd `User=` is better: then nothing of the service has more rights than it needs.",
+		Since:       "0.1.0",
+	},
+	{
+		Name: "group", Flag: "group", Short: "g", Metavar: "GROUP", Group: Workers, Kind: String,
+		DefaultHelp: "the group of who starts the service",
+		Help:        "Run workers as this group, a name or a number",
+		Since:       "0.1.0",
+	},
+	{
+		Name: "umask", Flag: "umask", Short: "m", Metavar: "MASK", Group: Workers, Kind: Int,
+		Default: "0", DefaultHelp: "0 for Unix sockets, the inherited one for workers", Min: 0, Max: 0o777, anyBase: true,
+		Help:  "Take these rights from bound Unix sockets and from files that workers create",
+		Note:  "Octal with a leading 0, as in `022`. Gunicorn applies it to its own files only, so workers have the inherited mask until this is given.",
+		Since: "0.1.0",
+	},
+	{
+		Name: "initgroups", Flag: "initgroups", Group: Workers, Kind: Bool,
+		Default: "false",
+		Help:    "Give workers the supplementary groups of user",
+		Since:   "0.1.0",
+	},
+}
+
+// classAliases are the names by which the users of Gunicorn and Uvicorn know our
+// worker classes, in lower case.
+var classAliases = map[string]string{
+	"gunicorn.workers.sync.syncworker":            "sync",
+	"egg:gunicorn#sync":                           "sync",
+	"gunicorn.workers.gthread.threadworker":       "gthread",
+	"egg:gunicorn#gthread":                        "gthread",
+	"gevent_wsgi":                                 "gevent",
+	"gevent_pywsgi":                               "gevent",
+	"gunicorn.workers.ggevent.geventworker":       "gevent",
+	"gunicorn.workers.ggevent.geventpywsgiworker": "gevent",
+	"egg:gunicorn#gevent":                         "gevent",
+	"egg:gunicorn#gevent_wsgi":                    "gevent",
+	"egg:gunicorn#gevent_pywsgi":                  "gevent",
+	"gunicorn.workers.geventlet.eventletworker":   "eventlet",
+	"egg:gunicorn#eventlet":                       "eventlet",
+	"gunicorn.workers.gasgi.asgiworker":           "asgi",
+	"egg:gunicorn#asgi":                           "asgi",
+	"uvicorn.workers.uvicornworker":               "asgi",
+	"uvicorn.workers.uvicornh11worker":            "asgi",
+	"uvicorn_worker.uvicornworker":                "asgi",
+	"uvicorn_worker.uvicornh11worker":             "asgi",
+}
+
+// checkClass says what to do instead to those whose class there is none of.
+func checkClass(text string) error {
+	name := strings.ToLower(text)
+	switch {
+	case name == "tornado", strings.HasSuffix(name, "#tornado"), strings.HasSuffix(name, "tornadoworker"):
+		return errors.New("Tornado's own server is not supported; run a WSGI application with gthread or gevent, and Tornado handlers as a program of their own")
+	case path.Ext(name) != "" && classAliases[name] == "":
+		return errors.New("worker classes of one's own are not supported; use auto, sync, gthread, gevent, eventlet or asgi")
+	}
+	return nil
 }

@@ -56,6 +56,11 @@ type Setting struct {
 	Min, Max int      // bounds of Int and Seconds, both included
 	Choices  []string // of Choice
 
+	// anyBase lets an Int be written as in C: 022 is octal, 0x12 hexadecimal.
+	anyBase bool
+	// aliases are other words for choices, in lower case.
+	aliases map[string]string
+
 	// check refuses a text that its Kind allows; for a List, one item. Its
 	// error is the reason and the remedy, joined by a semicolon.
 	check func(text string) error

@@ -43,7 +43,23 @@ func TestDefaults(t *testing.T) {
 		{"bind", v.Bind(), []string{"127.0.0.1:8000"}},
 		{"backlog", v.Backlog(), 2048},
 		{"workers", v.Workers(), 1},
-		{"worker_class", v.WorkerClass(), "sync"},
+		{"worker_class", v.WorkerClass(), "auto"},
+		{"threads", v.Threads(), 1},
+		{"worker_connections", v.WorkerConnections(), 1000},
+		{"max_requests", v.MaxRequests(), 0},
+		{"max_requests_jitter", v.MaxRequestsJitter(), 0},
+		{"preload_app", v.PreloadApp(), false},
+		{"reload", v.Reload(), false},
+		{"reload_engine", v.ReloadEngine(), "auto"},
+		{"reload_extra_files", v.ReloadExtraFiles(), []string{}},
+		{"user", v.User(), ""},
+		{"group", v.Group(), ""},
+		{"umask", v.Umask(), 0},
+		{"initgroups", v.Initgroups(), false},
+		{"interface", v.Interface(), "auto"},
+		{"asgi_loop", v.ASGILoop(), "auto"},
+		{"asgi_lifespan", v.ASGILifespan(), "auto"},
+		{"root_path", v.RootPath(), ""},
 		{"timeout", v.Timeout(), 30 * time.Second},
 		{"graceful_timeout", v.GracefulTimeout(), 30 * time.Second},
 		{"keepalive", v.KeepAlive(), 60 * time.Second},
@@ -79,8 +95,8 @@ func TestDefaults(t *testing.T) {
 			t.Errorf("%s: comes from %v (%s), want the default", c.name, v.Source(c.name), v.Origin(c.name))
 		}
 	}
-	if got := len(v.entries); got != 31 {
-		t.Errorf("the registry has %d settings, this test checks the accessors of 31", got)
+	if got := len(v.entries); got != 47 {
+		t.Errorf("the registry has %d settings, this test checks the accessors of 47", got)
 	}
 }
 
@@ -99,6 +115,12 @@ func TestTexts(t *testing.T) {
 		{"timeout", []string{"1000000000"}, func(v *Values) any { return v.Timeout() }, 1_000_000_000 * time.Second},
 		{"loglevel", []string{"WARNING"}, func(v *Values) any { return v.LogLevel() }, "warning"},
 		{"worker_class", []string{"Sync"}, func(v *Values) any { return v.WorkerClass() }, "sync"},
+		{"worker_class", []string{"uvicorn.workers.UvicornWorker"}, func(v *Values) any { return v.WorkerClass() }, "asgi"},
+		{"worker_class", []string{"uvicorn_worker.UvicornH11Worker"}, func(v *Values) any { return v.WorkerClass() }, "asgi"},
+		{"worker_class", []string{"gunicorn.workers.ggevent.GeventWorker"}, func(v *Values) any { return v.WorkerClass() }, "gevent"},
+		{"worker_class", []string{"egg:gunicorn#gevent"}, func(v *Values) any { return v.WorkerClass() }, "gevent"},
+		{"umask", []string{"022"}, func(v *Values) any { return v.Umask() }, 0o22},
+		{"umask", []string{"0x12"}, func(v *Values) any { return v.Umask() }, 0o22},
 		{"pythonpath", []string{"/a, b,,"}, func(v *Values) any { return v.PythonPath() }, []string{"/a", "b"}},
 		{"raw_env", []string{"A=1", "B=", "C=x=y"}, func(v *Values) any { return v.RawEnv() }, []string{"A=1", "B=", "C=x=y"}},
 		{"accesslog", []string{"-"}, func(v *Values) any { return v.AccessLog() }, "-"},
@@ -128,7 +150,7 @@ func TestRefusals(t *testing.T) {
 		{"workers", "0", []string{"out of range", "1 to 1024"}},
 		{"workers", "-1", []string{"out of range"}},
 		{"workers", "99999999999999999999", []string{"out of range"}},
-		{"gateway_threads", "64", []string{"out of range", "0 to 63"}},
+		{"gateway_threads", "63", []string{"out of range", "0 to 62"}},
 		{"timeout", "30x", []string{"not a length of time", "units like 1m30s"}},
 		{"timeout", "", []string{"not a length of time"}},
 		{"timeout", ".", []string{"not a length of time"}},
@@ -140,7 +162,12 @@ func TestRefusals(t *testing.T) {
 		{"timeout", "1000000001", []string{"out of range"}},
 		{"timeout", strings.Repeat("9", 400), []string{"out of range"}},
 		{"loglevel", "loud", []string{"not known", "debug, info, warning, error, critical"}},
-		{"worker_class", "gevent", []string{"not available in this version", "sync"}},
+		{"worker_class", "gevnt", []string{"not known", "auto, sync, gthread, gevent, eventlet, asgi"}},
+		{"worker_class", "tornado", []string{"not supported", "gthread"}},
+		{"worker_class", "gunicorn.workers.gtornado.TornadoWorker", []string{"not supported", "gthread"}},
+		{"worker_class", "mine.Worker", []string{"one's own", "gthread"}},
+		{"umask", "089", []string{"not a whole number"}},
+		{"umask", "01000", []string{"out of range"}},
 		{"bind", "", []string{"empty", "127.0.0.1:8000"}},
 		{"raw_env", "DEBUG", []string{"not NAME=VALUE", "DEBUG=1"}},
 		{"raw_env", "=1", []string{"not NAME=VALUE"}},
@@ -159,6 +186,15 @@ func TestRefusals(t *testing.T) {
 			if !strings.Contains(err.Error(), want) {
 				t.Errorf("%s %q: error %q does not say %q", c.name, c.text, err, want)
 			}
+		}
+	}
+}
+
+// What Gunicorn makes of it, so must we: users add --threads to a sync service.
+func TestSyncWithThreadsIsGthread(t *testing.T) {
+	for class, want := range map[string]string{"sync": "gthread", "gthread": "gthread", "auto": "auto", "gevent": "gevent"} {
+		if got := resolve(t, line("worker_class", class), line("threads", "4")).WorkerClass(); got != want {
+			t.Errorf("%s with 4 threads: got %s, want %s", class, got, want)
 		}
 	}
 }

@@ -42,8 +42,16 @@ func (v *Values) Backlog() int { return of[int](v, "backlog") }
 // Workers returns how many workers to keep, 1 to 1024.
 func (v *Values) Workers() int { return of[int](v, "workers") }
 
-// WorkerClass returns the class of the workers; this version knows "sync".
-func (v *Values) WorkerClass() string { return of[string](v, "worker_class") }
+// WorkerClass returns the class of the workers: "auto", "sync", "gthread",
+// "gevent", "eventlet" or "asgi". It is never "sync" with more than one thread,
+// which means gthread.
+func (v *Values) WorkerClass() string {
+	class := of[string](v, "worker_class")
+	if class == "sync" && v.Threads() > 1 {
+		return "gthread"
+	}
+	return class
+}
 
 // Timeout returns the longest a worker may hold one request or be silent; 0
 // means no limit.
@@ -110,7 +118,7 @@ func (v *Values) TmpUploadDir() string { return of[string](v, "tmp_upload_dir") 
 // spoke, as they were written: the gateway reads the list.
 func (v *Values) ForwardedAllowIPs() string { return of[string](v, "forwarded_allow_ips") }
 
-// GatewayThreads returns the number of event loops of the gateway, 1 to 63, or
+// GatewayThreads returns the number of event loops of the gateway, 1 to 62, or
 // 0 when the gateway's starter is to choose.
 func (v *Values) GatewayThreads() int { return of[int](v, "gateway_threads") }
 

@@ -154,7 +154,7 @@ func TestWrongUsage(t *testing.T) {
 		{"-w lots app", `setting workers: --workers is "lots": not a whole number; give a number from 1 to 1024`},
 		{"-t soon app", `setting timeout: --timeout is "soon": not a length of time; give seconds from 0 to 1000000000, or units like 1m30s`},
 		{"--env DEBUG app", `setting raw_env: --env is "DEBUG": not NAME=VALUE; write it like DEBUG=1`},
-		{"-k gevent app", `setting worker_class: --worker-class is "gevent": not available in this version; use sync`},
+		{"-k gevnt app", `setting worker_class: --worker-class is "gevnt": not known; use one of auto, sync, gthread, gevent, eventlet, asgi`},
 	} {
 		tr := newTrial(t, strings.Fields(c.args)...)
 		status, stdout, stderr := tr.run()

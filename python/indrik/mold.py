@@ -26,6 +26,8 @@ from .worker import Post
 
 Fact = tuple[Any, ...]  # a message for the master, its name first
 
+_CLASSES = ("auto", "sync", "gthread", "gevent", "eventlet", "asgi")
+
 _ANSWER = struct.Struct("q")  # what the pipe carries: a pid, or an errno below zero
 
 
@@ -39,6 +41,7 @@ class Cast:
     loops: int
     scoreboard: Scoreboard
     lane: socket.socket
+    options: dict[str, Any]
     setproctitle: ModuleType | None
 
 
@@ -89,8 +92,10 @@ def _configure(channel: Channel) -> Cast | None:
 def _cast(settings: Any, fds: list[int]) -> Cast:
     """Make the mold what the settings say. Takes the lane out of fds."""
     try:
-        if settings["worker_class"] != "sync":
+        if settings["worker_class"] not in _CLASSES:
             raise WireError(f"no worker class {settings['worker_class']!r}")
+        options = dict(settings["options"])
+        options["graceful_timeout"] /= 1000  # on the wire times are milliseconds
         app, name = str(settings["app"]), str(settings["name"])
         generation, loops = int(settings["generation"]), int(settings["loops"])
         pythonpath = [str(path) for path in settings["pythonpath"]]
@@ -105,7 +110,7 @@ def _cast(settings: Any, fds: list[int]) -> Cast:
     # pages are not written to, and stay shared with the workers.
     gc.collect()
     gc.freeze()
-    return Cast(app, generation, name, loops, scoreboard, lane, setproctitle)
+    return Cast(app, generation, name, loops, scoreboard, lane, options, setproctitle)
 
 
 def _lane(fd: int) -> socket.socket:
@@ -142,10 +147,13 @@ def _setproctitle() -> ModuleType | None:
 def _obey(cast: Cast, message: tuple[Any, ...], fds: list[int]) -> Post | Fact:
     """Carry out an order. Returns the fact that answers it, and in the worker a post:
     there fds is empty afterwards."""
+    slot: Any
+    own: Any
     if message[0] != "spawn":
         raise WireError(f"an order {message[0]!r}")
-    slot = message[1] if len(message) == 2 else None
-    if not isinstance(slot, int) or not 0 <= slot < cast.scoreboard.slots or len(fds) != 1 + cast.loops:
+    slot, own = message[1:] if len(message) == 3 else (None, None)
+    known = isinstance(slot, int) and 0 <= slot < cast.scoreboard.slots and isinstance(own, bool)
+    if not known or len(fds) != 1 + own + cast.loops:
         text = f"no worker can be made of the order {message!r} with {len(fds)} descriptors"
         named = slot if isinstance(slot, int) else -1
         return "not forked", named, errno.EINVAL, trouble.clean(text)[:1000]
@@ -154,7 +162,7 @@ def _obey(cast: Cast, message: tuple[Any, ...], fds: list[int]) -> Post | Fact:
     except OSError as error:
         number = error.errno or errno.EIO
         return "not forked", slot, number, os.strerror(number)
-    return ("forked", slot, pid) if pid else _enter(cast, slot, fds)
+    return ("forked", slot, pid) if pid else _enter(cast, slot, own, fds)
 
 
 def _fork_twice() -> int:
@@ -209,7 +217,7 @@ def _fork_again(writer: int) -> None:
             os._exit(0)
 
 
-def _enter(cast: Cast, slot: int, fds: list[int]) -> Post:
+def _enter(cast: Cast, slot: int, own: bool, fds: list[int]) -> Post:
     """Become the worker of a slot, after the fork. Takes over fds."""
     row = cast.scoreboard.seat(slot)
     afterfork.enrol(row, cast.generation)
@@ -217,12 +225,13 @@ def _enter(cast: Cast, slot: int, fds: list[int]) -> Post:
     afterfork.set_title(cast.setproctitle, title, f"indrik-w{slot}")
     os.environ["INDRIK_SLOT"] = str(slot)
     os.environ["INDRIK_GENERATION"] = str(cast.generation)
-    report = Channel(fds[0])
-    replies = tuple(socket.socket(fileno=fd) for fd in fds[1:])
+    report = Channel(fds.pop(0))
+    lane = socket.socket(fileno=fds.pop(0)) if own else None
+    replies = tuple(socket.socket(fileno=fd) for fd in fds)
     for outlet in replies:
         outlet.setblocking(True)
     fds.clear()
-    return Post(cast.app, slot, cast.generation, cast.lane, report, replies, row)
+    return Post(cast.app, slot, cast.generation, cast.lane, report, replies, row, lane, cast.options)
 
 
 def _refuse(channel: Channel, text: str) -> Status:

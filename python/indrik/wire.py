@@ -120,7 +120,7 @@ def close_all(fds: Sequence[int]) -> None:
 
 
 # The words of a seat's row.
-BEAT, REQUEST, START, ANSWERED, PID, GENERATION = range(6)
+BEAT, REQUEST, START, ANSWERED, PID, GENERATION, LIFE = range(7)
 
 _MAGIC = 0x494E4452494B5342
 _VERSION = 1

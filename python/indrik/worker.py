@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass
 from marshal import loads
 from time import monotonic_ns
-from typing import BinaryIO, TextIO
+from typing import Any, BinaryIO, TextIO
 
 from . import afterfork, load, trouble
 from .app import Application, Exchange, FileWrapper, respond
@@ -39,7 +39,10 @@ _CONTROL = socket.CMSG_SPACE(4)  # room for the one descriptor a request may bri
 class Post:
     """What a worker is given: its place, its sockets and its application's name.
 
-    Owns the sockets. row is its seat's row of the scoreboard.
+    Owns the sockets. row is its first seat's row of the scoreboard. own is the lane of its
+    own, which the master made because the worker may turn out to need one; a worker that
+    takes requests from the shared lane closes it. options are the settings of docs/protocol.md,
+    "Keys of configure", with times in seconds.
     """
 
     app: str
@@ -49,10 +52,15 @@ class Post:
     report: Channel
     replies: tuple[socket.socket, ...]
     row: memoryview
+    own: socket.socket | None
+    options: dict[str, Any]
 
 
 def run(post: Post) -> Status:
     """Be the worker of this post until it is retired; returns its exit status."""
+    if post.options["worker_class"] not in ("auto", "sync"):
+        text = f"worker class {post.options['worker_class']!r} is not available in this version"
+        return _give_up(post, "boot", text, Status.BOOT_FAILED)
     try:
         app = load.load(post.app)
     except load.SpecError as error:
@@ -61,11 +69,13 @@ def run(post: Post) -> Status:
         return _give_up(post, "load", trouble.describe(error), Status.CANNOT_LOAD)
     except (Exception, SystemExit) as error:  # noqa: BLE001 (the application's; becomes status 3)
         return _give_up(post, "boot", trouble.describe(error), Status.BOOT_FAILED)
+    if post.own is not None:
+        post.own.close()
     afterfork.watch_retirement(post.lane.fileno(), post.report)
     errors = sys.stderr or open(os.devnull, "w")
     try:
         post.row[BEAT] = monotonic_ns()
-        post.report.send("ready")
+        post.report.send("ready", "wsgi", 1, False)
         return serve(post, app, errors)
     except PeerGone:
         return Status.DONE

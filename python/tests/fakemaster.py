@@ -28,6 +28,26 @@ SLOTS, LOOPS = 4, 2
 MAGIC = 0x494E4452494B5342
 PR_SET_CHILD_SUBREAPER = 36
 
+OPTIONS: dict[str, Any] = {  # the settings' defaults, but for the class
+    "worker_class": "sync",
+    "threads": 1,
+    "worker_connections": 1000,
+    "interface": "auto",
+    "asgi_loop": "auto",
+    "asgi_lifespan": "auto",
+    "root_path": "",
+    "max_requests": 0,
+    "max_requests_jitter": 0,
+    "preload_app": False,
+    "reload": False,
+    "reload_extra_files": [],
+    "user": "",
+    "group": "",
+    "umask": None,
+    "initgroups": False,
+    "graceful_timeout": 30_000,
+}
+
 _START = b"import sys\n\nfrom indrik.__main__ import main\n\nsys.exit(main())\n"
 
 
@@ -103,6 +123,7 @@ class Worker:
     pid: int
     report: socket.socket
     replies: list[socket.socket]
+    own: socket.socket | None = None  # the gateway's end of its own lane
     exit: int | None = None  # as os.waitstatus_to_exitcode gives it
 
     def fact(self) -> Any:
@@ -143,6 +164,7 @@ class Master:
     generation: int = 7
     env: dict[str, str] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
     workers: list[Worker] = field(default_factory=list)
     sequence: int = 0
     quiet: bool = True  # whether the test is to fail if anything is on standard error
@@ -197,7 +219,8 @@ class Master:
         except subprocess.TimeoutExpired:
             self.mold.kill()
             status = self.mold.wait()
-        for sock in [self.lane, self.lane_end, *(s for w in self.workers for s in [w.report, *w.replies])]:
+        held = [s for w in self.workers for s in (w.report, w.own, *w.replies) if s]
+        for sock in [self.lane, self.lane_end, *held]:
             sock.close()
         os.close(self.scoreboard)
         text = self.stderr()
@@ -212,6 +235,10 @@ class Master:
         """What mold and workers have written; each call gives all of it."""
         return os.pread(self.said.fileno(), 1 << 20, 0).decode()
 
+    def worker_class(self) -> str:
+        """What the options say, as the master tells it twice."""
+        return str({**OPTIONS, **self.options}["worker_class"])
+
     def configure(self) -> Any:
         """Send the first order; returns the mold's fact."""
         settings = {
@@ -219,31 +246,33 @@ class Master:
             "generation": self.generation,
             "name": self.name,
             "pythonpath": self.pythonpath,
-            "worker_class": "sync",
+            "worker_class": self.worker_class(),
             "loops": LOOPS,
             "version": "0.0.0",
+            "options": {**OPTIONS, **self.options},
             **self.settings,
         }
         send(self.channel, ("configure", settings), self.scoreboard, self.lane_end.fileno())
         return receive(self.channel)[0]
 
     def spawn(self, slot: int = 0) -> Worker:
-        report, theirs = pair()
-        replies = [pair() for _ in range(LOOPS)]
-        send(self.channel, ("spawn", slot), theirs.fileno(), *(end.fileno() for _, end in replies))
-        theirs.close()
-        for _, end in replies:
+        """A forked worker; it gets a lane of its own unless its class is sync or gthread."""
+        own = pair() if self.worker_class() not in ("sync", "gthread") else None
+        pairs = [pair(), *([own] if own else []), *(pair() for _ in range(LOOPS))]
+        send(self.channel, ("spawn", slot, own is not None), *(end.fileno() for _, end in pairs))
+        for _, end in pairs:
             end.close()
+        report, replies = pairs[0][0], [ours for ours, _ in pairs[-LOOPS:]]
         fact = receive(self.channel)[0]
         assert fact[:2] == ("forked", slot), fact
-        worker = Worker(slot, fact[2], report, [ours for ours, _ in replies])
+        worker = Worker(slot, fact[2], report, replies, own[0] if own else None)
         self.workers.append(worker)
         return worker
 
     def ready(self, slot: int = 0) -> Worker:
         """A worker that has said it is ready."""
         worker = self.spawn(slot)
-        assert worker.fact() == ("ready",)
+        assert worker.fact()[0] == "ready"
         return worker
 
     def row(self, slot: int = 0) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ import sys
 
 import fakemaster
 import pytest
-from fakemaster import LOOPS, Master, Worker, pair, receive, send
+from fakemaster import LOOPS, OPTIONS, Master, Worker, pair, receive, send
 
 from indrik import mold
 
@@ -37,7 +37,7 @@ def test_forked_worker_is_already_ours():
             w = m.spawn()
             assert parent(w.pid) == os.getpid()
             assert children(m.mold.pid) == []
-            assert w.fact() == ("ready",)
+            assert w.fact() == ("ready", "wsgi", 1, False)
             os.kill(w.pid, signal.SIGKILL)
             assert w.wait() == -signal.SIGKILL
 
@@ -50,6 +50,17 @@ def test_mold_keeps_nothing_of_a_spawn():
         for slot in (1, 2, 3):
             m.ready(slot)
         assert fds(m.mold.pid) == before
+
+
+def test_lane_of_its_own_that_is_not_needed_is_closed():
+    """The master makes one before anybody knows what the application is."""
+    with Master(options={"worker_class": "auto"}) as m:
+        m.configure()
+        w = m.spawn()
+        assert w.own is not None
+        assert w.fact() == ("ready", "wsgi", 1, False)
+        assert receive(w.own)[0] is None
+        assert m.get(w).status == "200 OK"
 
 
 def test_workers_death_is_end_of_file():
@@ -68,16 +79,19 @@ def test_workers_death_is_end_of_file():
     ("order", "count"),
     [
         (("spawn",), 1 + LOOPS),
-        (("spawn", 0, 0), 1 + LOOPS),
-        (("spawn", "zero"), 1 + LOOPS),
-        (("spawn", None), 1 + LOOPS),
-        (("spawn", -1), 1 + LOOPS),
-        (("spawn", 4), 1 + LOOPS),
-        (("spawn", 1 << 70), 1 + LOOPS),
-        (("spawn", 0), 0),
-        (("spawn", 0), 1),
-        (("spawn", 0), 2 + LOOPS),
-        (("spawn", 0), 64),
+        (("spawn", 0), 1 + LOOPS),
+        (("spawn", 0, False, 0), 1 + LOOPS),
+        (("spawn", 0, "no"), 1 + LOOPS),
+        (("spawn", "zero", False), 1 + LOOPS),
+        (("spawn", None, False), 1 + LOOPS),
+        (("spawn", -1, False), 1 + LOOPS),
+        (("spawn", 4, False), 1 + LOOPS),
+        (("spawn", 1 << 70, False), 1 + LOOPS),
+        (("spawn", 0, False), 0),
+        (("spawn", 0, False), 1),
+        (("spawn", 0, False), 2 + LOOPS),
+        (("spawn", 0, True), 1 + LOOPS),
+        (("spawn", 0, False), 64),
     ],
 )
 def test_wrong_spawn_order_is_refused_and_leaks_nothing(order, count):
@@ -97,7 +111,7 @@ def test_descriptors_that_are_no_sockets_cost_the_worker_not_the_mold():
     with Master(quiet=False) as m:
         m.configure()
         with open(os.devnull) as null:
-            send(m.channel, ("spawn", 0), *[null.fileno()] * (1 + LOOPS))
+            send(m.channel, ("spawn", 0, False), *[null.fileno()] * (1 + LOOPS))
         fact = receive(m.channel)[0]
         assert fact[0] == "forked"
         dead = Worker(0, fact[2], pair()[0], [])
@@ -121,7 +135,8 @@ def test_unknown_order_is_the_end(order):
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"worker_class": "gevent"}, "no worker class 'gevent'"),
+        ({"worker_class": "tornado"}, "no worker class 'tornado'"),
+        ({"options": None}, "settings that cannot be read"),
         ({"generation": "one"}, "settings that cannot be read"),
         ({"pythonpath": None}, "settings that cannot be read"),
         ({"loops": None}, "settings that cannot be read"),
@@ -153,6 +168,7 @@ def test_descriptors_of_the_wrong_kind_are_refused():
     m = Master()
     with pytest.raises(AssertionError, match="mold ended with 1"), m:
         good = {"app": "a", "generation": 1, "name": "", "pythonpath": [], "worker_class": "sync", "loops": LOOPS}
+        good["options"] = OPTIONS
         send(m.channel, ("configure", good), m.scoreboard, m.scoreboard)
         fact = receive(m.channel)[0]
         assert fact[0] == "failed" and "cannot be set up" in fact[1]

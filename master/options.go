@@ -1,0 +1,39 @@
+package master
+
+import (
+	"github.com/indrik/indrik/dispatch"
+	"github.com/indrik/indrik/settings"
+)
+
+// options are the settings that only the Python side acts upon, by their names
+// in the registry: times are milliseconds, lists are lists of str, and a umask
+// that was not given is None.
+func options(s *settings.Values) dispatch.Dict {
+	extra := dispatch.List{}
+	for _, path := range s.ReloadExtraFiles() {
+		extra = append(extra, path)
+	}
+	var umask any
+	if s.Source("umask") != settings.Default {
+		umask = int64(s.Umask())
+	}
+	return dispatch.Dict{
+		"worker_class":        s.WorkerClass(),
+		"threads":             int64(s.Threads()),
+		"worker_connections":  int64(s.WorkerConnections()),
+		"interface":           s.Interface(),
+		"asgi_loop":           s.ASGILoop(),
+		"asgi_lifespan":       s.ASGILifespan(),
+		"root_path":           s.RootPath(),
+		"max_requests":        int64(s.MaxRequests()),
+		"max_requests_jitter": int64(s.MaxRequestsJitter()),
+		"preload_app":         s.PreloadApp(),
+		"reload":              s.Reload(),
+		"reload_extra_files":  extra,
+		"user":                s.User(),
+		"group":               s.Group(),
+		"umask":               umask,
+		"initgroups":          s.Initgroups(),
+		"graceful_timeout":    s.GracefulTimeout().Milliseconds(),
+	}
+}
