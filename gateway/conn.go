@@ -59,6 +59,7 @@ type conn struct {
 	begun    bool  // a part of a request has arrived
 	readable bool  // epoll reported bytes that were not read yet
 	ended    bool  // the client will send no more (half-closed)
+	left     bool  // the client is gone, both ways
 	last     bool  // close after this response
 	deadline int64 // CLOCK_MONOTONIC ns, 0 for none
 }
@@ -125,7 +126,12 @@ func (l *loop) connReady(c *conn, events uint32) {
 		}
 	case lingering:
 		l.linger(c)
-	case lent, closed: // not in the epoll set; a late event of this round
+	case lent:
+		if events&(unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+			c.left = true
+			l.clientLeft(c)
+		}
+	case closed: // a late event of this round
 	}
 }
 
@@ -134,8 +140,9 @@ func (l *loop) connReady(c *conn, events uint32) {
 // holds no memory for them.
 func (l *loop) read(c *conn) {
 	for more := true; more; more = c.phase == reading && (c.readable || c.ended) {
-		kept := copy(l.scratch, c.pending)
-		n, err := readFD(c.fd, l.scratch[kept:])
+		buffer := l.room(c)
+		kept := len(c.pending)
+		n, err := readFD(c.fd, buffer[kept:])
 		if err == unix.EAGAIN {
 			c.readable = false
 			return
@@ -146,9 +153,28 @@ func (l *loop) read(c *conn) {
 		}
 		// A short read emptied the socket: no second one is needed to learn
 		// that. An end that was reported with the bytes must still be read.
-		c.readable = kept+n == len(l.scratch)
-		l.advance(c, l.scratch[:kept+n])
+		c.readable = kept+n == len(buffer)
+		if kept > 0 {
+			c.pending = buffer[:kept+n]
+		}
+		l.advance(c, buffer[:kept+n])
 	}
+}
+
+// room is where the next bytes of c are read to. The beginning of a request
+// that comes in many pieces stays where it is, with the next piece behind it: a
+// client that sends byte by byte must not have the bytes before copied for each.
+func (l *loop) room(c *conn) []byte {
+	kept := len(c.pending)
+	if kept == 0 {
+		return l.scratch
+	}
+	if want := max(c.need, kept+1); cap(c.pending) < want {
+		grown := make([]byte, kept, max(want, min(2*kept, len(l.scratch)), smallRoom))
+		copy(grown, c.pending)
+		c.pending = grown
+	}
+	return c.pending[:cap(c.pending)]
 }
 
 // advance acts on the bytes at the start of a request until one is waiting for
@@ -175,7 +201,9 @@ func (l *loop) keep(c *conn, rest []byte) {
 		c.begun = true
 		c.deadline = l.now + l.limits.patience
 	}
-	c.pending = append(c.pending[:0], rest...)
+	if len(c.pending) != len(rest) || &c.pending[0] != &rest[0] {
+		c.pending = append(c.pending[:0], rest...)
+	}
 }
 
 // resume goes on with a connection whose response was written: to the next
@@ -272,7 +300,7 @@ func (l *loop) close(c *conn) {
 	}
 	l.enter(c, closed)
 	l.gateway.connections.Add(-1)
-	l.sources[c.fd] = source{}
+	l.forget(c.fd)
 	_ = unix.Close(c.fd) // leaves the epoll set by itself; nothing to lose
 	end := len(l.conns) - 1
 	l.conns[c.position] = l.conns[end]

@@ -34,7 +34,8 @@ type exchange struct {
 // goroutine of its own. data is what was read and not used.
 func (l *loop) lend(c *conn, data []byte, work func(*exchange)) {
 	l.enter(c, lent)
-	l.unwatch(c.fd)
+	// That it leaves is still noticed here. If not, its goroutine will notice.
+	_ = l.rewatch(c.fd, unix.EPOLLRDHUP|unix.EPOLLET)
 	x := &exchange{
 		loop: l, gateway: l.gateway, conn: c,
 		data:     append([]byte(nil), data...),
@@ -71,11 +72,12 @@ func (l *loop) takeBack(x *exchange) {
 		l.close(c)
 		return
 	}
-	if err := l.watchConn(c); err != nil {
+	if err := l.rewatch(c.fd, connEvents); err != nil {
 		l.log.Error("connection could not be watched", "error", err)
 		l.close(c)
 		return
 	}
+	c.readable = true // nobody has looked meanwhile
 	c.last = !x.keep
 	c.pending = x.data
 	l.resume(c)
@@ -101,12 +103,9 @@ func (x *exchange) serveRequest() {
 		return
 	}
 	s := submission{
+		conn:    x.conn,
 		answers: make(chan answer, answerRoom),
-		asked: asked{
-			head:  string(h.Method) == "HEAD",
-			minor: uint8(h.Minor),
-			keep:  h.KeepAlive && x.gateway.config.KeepAlive > 0,
-		},
+		asked:   askedBy(&h, x.gateway.config.KeepAlive > 0),
 	}
 	var line logLine
 	if x.gateway.access != nil {
@@ -125,6 +124,7 @@ func (x *exchange) serveRequest() {
 
 // submission is a request that a goroutine wants dispatched.
 type submission struct {
+	conn    *conn // watched for the client's leaving; nil if it has several requests at a time
 	answers chan answer
 	asked   asked
 	rest    []byte   // the message after the id
@@ -133,12 +133,19 @@ type submission struct {
 
 // enqueue runs on the loop.
 func (s *submission) enqueue(l *loop) {
+	if s.conn != nil && s.conn.left {
+		s.answers <- answer{failed: errClientLeft}
+		return
+	}
 	r := l.requests.add()
 	if r == nil {
 		s.answers <- answer{failed: errQueueFull}
 		return
 	}
 	r.answers, r.asked, r.body = s.answers, s.asked, s.body
+	if s.conn != nil {
+		r.lent, s.conn.request = s.conn, r
+	}
 	r.msg = dispatch.AppendInt(dispatch.AppendTuple(r.msg[:0], 3), int64(r.id))
 	r.msg = append(r.msg, s.rest...)
 	if err := l.enqueue(r); err != nil {
@@ -148,7 +155,7 @@ func (s *submission) enqueue(l *loop) {
 
 // finish waits for the answer of a dispatched request and writes the response.
 func (x *exchange) finish(answers chan answer, state asked, line logLine) {
-	a := <-answers
+	a := x.await(answers)
 	state.keep = state.keep && !x.gateway.draining.Load()
 	status, size, err := 0, int64(0), a.failed
 	if err == nil {
@@ -158,13 +165,34 @@ func (x *exchange) finish(answers chan answer, state asked, line logLine) {
 	if errors.Is(err, errBadReply) {
 		x.gateway.log.Error("reply refused", "error", err)
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, errClientLeft):
+		x.broken = true
+		return
+	case err != nil:
 		own := answerTo(err)
 		status = own.status
 		x.writeOwn(own, state)
 	}
 	x.keep = state.keep && !x.broken && !x.reset
 	line.log(x.gateway.access, status, size)
+}
+
+// await waits for the answer that decides, and passes informational responses
+// on until then.
+func (x *exchange) await(answers <-chan answer) answer {
+	for {
+		a := <-answers
+		if !a.hints {
+			return a
+		}
+		h, err := readHints(a.message)
+		if err != nil {
+			x.gateway.log.Error("informational response refused", "error", err)
+			continue
+		}
+		x.write(h.append(nil))
+	}
 }
 
 // refuse answers a request that is not dispatched. Its body may still be on its

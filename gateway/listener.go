@@ -95,8 +95,11 @@ func (l *loop) adopt(c *conn) {
 }
 
 func (l *loop) watchConn(c *conn) error {
-	return l.watch(c.fd, unix.EPOLLIN|unix.EPOLLOUT|unix.EPOLLRDHUP|unix.EPOLLET, source{kind: aConn, conn: c})
+	return l.watch(c.fd, connEvents, source{kind: aConn, conn: c})
 }
+
+// connEvents are those of a connection that the loop itself works with.
+const connEvents = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET
 
 // acceptFrom begins to accept. Listeners are level-triggered: they are shared,
 // and a batch may end before the accept queue does.

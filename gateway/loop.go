@@ -20,6 +20,10 @@ type source struct {
 	conn     *conn
 	worker   *worker
 	listener *listener
+	// turn counts what had this descriptor's number. An event carries the turn
+	// that it was asked for in, because it may come after the number was closed
+	// and given out again in the same round.
+	turn int32
 }
 
 type sourceKind uint8
@@ -154,7 +158,11 @@ func (l *loop) wait() int {
 }
 
 func (l *loop) handle(e *unix.EpollEvent) {
-	switch s := &l.sources[e.Fd]; s.kind {
+	s := &l.sources[e.Fd]
+	if s.turn != e.Pad {
+		return // of a descriptor that was closed in this round
+	}
+	switch s.kind {
 	case aConn:
 		l.connReady(s.conn, e.Events)
 	case aReplySocket:
@@ -176,9 +184,12 @@ func (l *loop) watch(fd int, events uint32, s source) error {
 	for len(l.sources) <= fd {
 		l.sources = append(l.sources, make([]source, max(64, len(l.sources)))...)
 	}
+	l.forget(fd)
+	s.turn = l.sources[fd].turn
 	l.sources[fd] = s
-	if err := unix.EpollCtl(l.epfd, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Fd: int32(fd), Events: events}); err != nil {
-		l.sources[fd] = source{}
+	event := unix.EpollEvent{Fd: int32(fd), Pad: s.turn, Events: events}
+	if err := unix.EpollCtl(l.epfd, unix.EPOLL_CTL_ADD, fd, &event); err != nil {
+		l.forget(fd)
 		return fmt.Errorf("add descriptor %d to the epoll set: %w", fd, err)
 	}
 	return nil
@@ -186,8 +197,23 @@ func (l *loop) watch(fd int, events uint32, s source) error {
 
 // unwatch takes it out again, without closing it.
 func (l *loop) unwatch(fd int) {
-	l.sources[fd] = source{}
+	l.forget(fd)
 	_ = unix.EpollCtl(l.epfd, unix.EPOLL_CTL_DEL, fd, nil) // it may have gone already
+}
+
+// rewatch changes what a watched descriptor is watched for. A condition that
+// holds already is reported again.
+func (l *loop) rewatch(fd int, events uint32) error {
+	event := unix.EpollEvent{Fd: int32(fd), Pad: l.sources[fd].turn, Events: events}
+	if err := unix.EpollCtl(l.epfd, unix.EPOLL_CTL_MOD, fd, &event); err != nil {
+		return fmt.Errorf("change what descriptor %d is watched for: %w", fd, err)
+	}
+	return nil
+}
+
+// forget makes a descriptor's late events nobody's.
+func (l *loop) forget(fd int) {
+	l.sources[fd] = source{turn: l.sources[fd].turn + 1}
 }
 
 // housekeep does what is due by the clock.

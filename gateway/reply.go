@@ -16,10 +16,17 @@ type answer struct {
 	message []byte
 	file    *os.File
 	failed  error
+	hints   bool // an informational response: another answer follows
 }
 
-// answerRoom is how many answers one request can get: a reply and its end.
-const answerRoom = 2
+const (
+	// maxHints is how many informational responses one request may have. They
+	// are advice, and a loop never waits: further ones are dropped.
+	maxHints = 16
+	// answerRoom is how many answers one request can get: informational ones, a
+	// reply and its end, or why there is none.
+	answerRoom = maxHints + 2
+)
 
 // replies takes what a worker has sent on its reply socket.
 func (l *loop) replies(w *worker) {
@@ -69,6 +76,9 @@ func (l *loop) reply(w *worker, msg []byte, fd int) {
 	case kind == dispatch.KindNone:
 		closeFD(fd)
 		l.end(r, msg)
+	case items == 3:
+		closeFD(fd)
+		l.inform(r, msg)
 	case r.phase == begun:
 		closeFD(fd)
 		l.log.Error("reply came twice", "pid", w.pid)
@@ -118,29 +128,57 @@ func (l *loop) answerOdd(r *request, items int, msg []byte, fd int) {
 		_ = unix.SetNonblock(fd, true) // for a stream: the runtime's poller waits for it
 		a.file = os.NewFile(uintptr(fd), "reply")
 	}
-	if r.answers == nil {
-		if r.conn == nil { // the client left
-			a.close()
-			if streamed {
-				r.phase = begun
-				return
-			}
-			l.release(r)
-			return
-		}
-		r.answers = make(chan answer, answerRoom)
-		c, state, answers := r.conn, r.asked, r.answers
-		r.conn, c.request = nil, nil
-		line := r.line.detach()
-		l.lend(c, c.pending, func(x *exchange) { x.finish(answers, state, line) })
+	if l.lendFor(r) {
+		r.answers <- a
+	} else {
+		a.close()
 	}
-	r.answers <- a
 	if streamed {
 		r.phase = begun
 		return
 	}
 	l.answered++
 	l.release(r)
+}
+
+// lendFor makes r one whose answers a goroutine waits for, and lends its
+// connection for that if it is not lent yet. It reports false when the client
+// left and nobody waits.
+func (l *loop) lendFor(r *request) bool {
+	if r.answers != nil {
+		return true
+	}
+	if r.conn == nil {
+		return false
+	}
+	c, state := r.conn, r.asked
+	answers, line := make(chan answer, answerRoom), r.line.detach()
+	r.conn, r.lent, r.answers = nil, c, answers
+	l.lend(c, c.pending, func(x *exchange) { x.finish(answers, state, line) })
+	return true
+}
+
+// inform passes an informational response on. Clients that speak HTTP/1.0 know
+// none (RFC 9110 section 15.2).
+func (l *loop) inform(r *request, msg []byte) {
+	if r.phase == begun || r.asked.minor == 0 || r.hinted == maxHints || !l.lendFor(r) {
+		l.log.Debug("informational response dropped", "request", r.id)
+		return
+	}
+	r.hinted++
+	r.answers <- answer{message: append([]byte(nil), msg...), hints: true}
+}
+
+// clientLeft lets go of a client that left while its connection was lent. The
+// goroutine that waits for the answer is told; a worker that has the request
+// learns it by its stream, and its reply will find no one.
+func (l *loop) clientLeft(c *conn) {
+	r := c.request
+	if r == nil || r.answers == nil {
+		return
+	}
+	r.answers <- answer{failed: errClientLeft}
+	r.answers, r.lent, c.request = nil, nil, nil
 }
 
 // end takes the message that ends a streamed reply.

@@ -34,6 +34,8 @@ type request struct {
 	phase   requestPhase
 	conn    *conn       // express path: who waits for the answer; nil if it left
 	answers chan answer // goroutine path: where answers go
+	lent    *conn       // goroutine path: the connection, if it is for this request alone
+	hinted  uint8       // informational responses that were passed on
 	lane    *lane       // where it was dispatched
 	msg     []byte      // the message; its memory is used again
 	body    *os.File    // goes beside the message, or nil
@@ -48,6 +50,8 @@ type asked struct {
 	head  bool  // the method is HEAD
 	minor uint8 // HTTP/1.minor
 	keep  bool  // the connection may go on afterwards
+
+	trailers bool // the client takes trailer fields
 }
 
 // wanted reports whether anybody still waits for the answer.
@@ -104,6 +108,9 @@ func (t *table) find(id uint64) *request {
 func (t *table) drop(r *request) {
 	if r.body != nil {
 		_ = r.body.Close() // ours was a copy for the sending; nothing to lose
+	}
+	if r.lent != nil && r.lent.request == r {
+		r.lent.request = nil
 	}
 	msg := r.msg[:0]
 	if cap(msg) > keepMessage {

@@ -25,19 +25,16 @@ type headFacts struct {
 // response is an error, and nothing of the reply may be sent then.
 func appendReplyHead(b []byte, rd *dispatch.Reader, date []byte, state asked) ([]byte, headFacts, error) {
 	facts := headFacts{length: -1}
-	status, err := rd.Str()
+	status, line, err := replyStatus(rd)
 	if err != nil {
-		return b, facts, fmt.Errorf("%w: status: %w", errBadReply, err)
+		return b, facts, err
 	}
-	var valid bool
-	if facts.status, valid = http1.ValidStatus(status); !valid {
-		return b, facts, fmt.Errorf("%w: invalid status line %q", errBadReply, status)
-	}
+	facts.status = status
 	if facts.status < 200 {
 		return b, facts, fmt.Errorf("%w: %d is no final status", errBadReply, facts.status)
 	}
 	facts.bodiless = state.head || http1.Bodyless(facts.status)
-	b = http1.AppendStatusLine(b, int(state.minor), status)
+	b = appendStatusLine(b, state.minor, status, line)
 	b = append(b, serverField...)
 	b = append(b, date...)
 	n, err := rd.Sequence()
@@ -53,64 +50,21 @@ func appendReplyHead(b []byte, rd *dispatch.Reader, date []byte, state asked) ([
 const serverField = "Server: indrik\r\n"
 
 func appendReplyField(b []byte, rd *dispatch.Reader, facts *headFacts) ([]byte, error) {
-	items, err := rd.Sequence()
-	if err == nil && items != 2 {
-		err = fmt.Errorf("%d items where a name and a value belong", items)
-	}
-	if err != nil {
+	name, value, err := replyField(rd)
+	if err != nil || connectionField(name) {
 		return b, err
-	}
-	name, err := rd.Str()
-	if err != nil {
-		return b, err
-	}
-	text, err := rd.Str()
-	if err != nil {
-		return b, err
-	}
-	if !http1.ValidFieldName(name) {
-		return b, fmt.Errorf("invalid field name %q", name)
-	}
-	if http1.IsHopByHop(name) || sameName(name, []byte("server")) || sameName(name, []byte("date")) {
-		return b, nil
-	}
-	start := len(b)
-	b = append(append(b, name...), ": "...)
-	mark := len(b)
-	if b, err = appendLatin1(b, text); err != nil {
-		return b[:start], fmt.Errorf("field %s: %w", name, err)
-	}
-	if !http1.ValidFieldValue(b[mark:]) {
-		return b[:start], fmt.Errorf("invalid value of field %s: %q", name, text)
 	}
 	if sameName(name, []byte("content-length")) {
 		if facts.length >= 0 {
-			return b[:start], fmt.Errorf("Content-Length given twice")
+			return b, fmt.Errorf("Content-Length given twice")
 		}
-		facts.length, err = strconv.ParseInt(string(b[mark:]), 10, 63)
-		if err != nil || facts.length < 0 {
-			return b[:start], fmt.Errorf("invalid Content-Length %q", text)
+		facts.length, err = strconv.ParseInt(string(value), 10, 63)
+		if err != nil || facts.length < 0 || value[0] == '+' {
+			return b, fmt.Errorf("invalid Content-Length %q", value)
 		}
-		return b[:start], nil // frame writes it
+		return b, nil // frame writes it
 	}
-	return append(b, "\r\n"...), nil
-}
-
-// appendLatin1 appends UTF-8 text as latin-1, which is what a native string of
-// PEP 3333 stands for.
-func appendLatin1(b, text []byte) ([]byte, error) {
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case c < 0x80:
-			b = append(b, c)
-		case (c == 0xc2 || c == 0xc3) && i+1 < len(text):
-			i++
-			b = append(b, c<<6|text[i]&0x3f)
-		default:
-			return b, fmt.Errorf("value %q has characters beyond latin-1", text)
-		}
-	}
-	return b, nil
+	return http1.AppendField(b, name, value), nil
 }
 
 // appendFinished completes the head of a reply whose whole body is known and

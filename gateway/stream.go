@@ -127,12 +127,19 @@ func (x *exchange) respondStream(rd *dispatch.Reader, stream *os.File, answers <
 	w.copy(stream)
 	_ = stream.Close() // again by the caller, harmlessly: a worker in mid-write must learn it now
 	end := <-ended
-	switch complete := end.failed == nil && endedWell(end.message); {
+	var how outcome
+	if err = end.failed; err == nil {
+		how, err = readOutcome(end.message)
+	}
+	switch {
 	case x.broken:
-	case complete && chunked:
-		x.write(http1.AppendLastChunk(nil))
-	case complete && facts.length >= 0 && w.left == 0:
-	case complete && facts.length < 0:
+	case errors.Is(err, errEnding):
+		x.gateway.log.Error("reply refused", "error", err)
+		state.keep, x.reset = false, true
+	case how.complete && chunked:
+		x.write(appendLastChunk(nil, how.trailers, state.trailers))
+	case how.complete && facts.length >= 0 && w.left == 0:
+	case how.complete && facts.length < 0:
 	default: // cut short: the client must be able to tell
 		state.keep, x.reset = false, true
 	}
@@ -150,17 +157,17 @@ func awaitEnd(answers <-chan answer, stream *os.File, ended chan<- answer) {
 	ended <- end
 }
 
-// endedWell reads the message (id, None, complete, text).
-func endedWell(message []byte) bool {
-	var rd dispatch.Reader
-	rd.Reset(message)
-	if n, err := rd.Tuple(); err != nil || n != 4 {
-		return false
+// appendLastChunk ends a chunked body, with the trailers if the client takes
+// them (RFC 9110 section 6.5).
+func appendLastChunk(b []byte, trailers [][2][]byte, wanted bool) []byte {
+	if !wanted || len(trailers) == 0 {
+		return http1.AppendLastChunk(b)
 	}
-	_, err1 := rd.Int()
-	err2 := rd.None()
-	complete, err3 := rd.Bool()
-	return err1 == nil && err2 == nil && err3 == nil && complete
+	b = append(b, "0\r\n"...)
+	for _, f := range trailers {
+		b = http1.AppendField(b, f[0], f[1])
+	}
+	return append(b, crlf...)
 }
 
 // bodyWriter writes the body of a streamed response.

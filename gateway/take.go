@@ -91,11 +91,27 @@ func (l *loop) dispatch(c *conn, h *http1.Head, body []byte) {
 
 // ask notes what the response to a head depends on.
 func (l *loop) ask(h *http1.Head) asked {
+	return askedBy(h, l.limits.keepAlive > 0)
+}
+
+// askedBy is ask for a server that may keep connections or not.
+func askedBy(h *http1.Head, mayKeep bool) asked {
 	return asked{
-		head:  string(h.Method) == "HEAD",
-		minor: uint8(h.Minor),
-		keep:  h.KeepAlive && l.limits.keepAlive > 0,
+		head:     string(h.Method) == "HEAD",
+		minor:    uint8(h.Minor),
+		keep:     h.KeepAlive && mayKeep,
+		trailers: asksTrailers(h.Fields),
 	}
+}
+
+// asksTrailers looks for a TE field that names trailers.
+func asksTrailers(fields []http1.Field) bool {
+	for i := range fields {
+		if f := &fields[i]; len(f.Name) == 2 && sameName(f.Name, []byte("te")) && takesTrailers(f.Value) {
+			return true
+		}
+	}
+	return false
 }
 
 // refuse answers a request that never reaches a worker, and closes: either its

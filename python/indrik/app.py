@@ -91,6 +91,8 @@ class Exchange:
         elif self._status is not None:
             raise BrokenRule("PEP 3333: start_response may be called again only with exc_info")
         self._headers = checked(status, headers)
+        if status < "2":
+            raise BrokenRule(f"PEP 3333: {status!r} is no final status; wsgi.early_hints sends 103")
         self._status = status
         return self.write
 
@@ -100,6 +102,16 @@ class Exchange:
             raise BrokenRule(f"PEP 3333: write() takes bytes, not {type(data).__name__}")
         if data:
             self._emit(data)
+
+    def hint(self, headers: Headers) -> None:
+        """wsgi.early_hints: send these headers ahead, in a 103 (Early Hints) response.
+
+        What is wrong with them is an error here. Once the reply has begun, and to
+        clients that speak HTTP/1.0, there is nothing to send and nothing happens.
+        """
+        pairs = checked("103 Early Hints", headers)
+        if self._stream is None and not self._finished:
+            reply.inform(self._outlet, self._request, 103, pairs)
 
     # What the worker calls.
 
@@ -186,6 +198,7 @@ def respond(app: Application, environ: Environ, exchange: Exchange, errors: Text
     calls sys.exit() gets a 500 and a traceback, and its worker goes on. Any other
     BaseException ends the worker.
     """
+    environ["wsgi.early_hints"] = exchange.hint
     try:
         result = app(environ, exchange.start)
         if type(result) is list:  # by far the most frequent answer, and without a close()
@@ -223,7 +236,7 @@ def checked(status: str, headers: Headers) -> Headers:
         raise BrokenRule(f"PEP 3333: no control characters in {_culprit(status, pairs, _controls)}")
     if not flat.isascii() and not _latin1(flat):
         raise BrokenRule(f"PEP 3333: only ISO-8859-1 characters in {_culprit(status, pairs, _beyond_latin1)}")
-    if len(status) < 3 or not status[:3].isdecimal() or status[3:4] not in ("", " ") or status < "2":
+    if len(status) < 3 or not status[:3].isdecimal() or status[3:4] not in ("", " "):
         raise BrokenRule(f"PEP 3333: a status such as '200 OK', not {status!r}")
     return pairs
 

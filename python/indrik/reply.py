@@ -54,6 +54,15 @@ def send_file(outlet: socket.socket, head: Head, fd: int, offset: int, length: i
     _send_with(outlet, _pack((*head, (offset, length))), fd)
 
 
+def inform(outlet: socket.socket, request: int, status: int, headers: Headers) -> None:
+    """Send an informational response, ahead of the reply."""
+    exact = [(str.__str__(name), str.__str__(text)) for name, text in headers]
+    message = dumps((request, status, exact), MARSHAL_VERSION)
+    if len(message) > MAX_MESSAGE:
+        raise TooLong(_TOO_LONG)
+    _send(outlet, message)
+
+
 def begin(outlet: socket.socket, head: Head, first: bytes) -> socket.socket:
     """Send the head and the first bytes of a body; returns the stream for the
     rest, in which what did not fit the message is already on its way."""

@@ -167,6 +167,7 @@ class Master:
     options: dict[str, Any] = field(default_factory=dict)
     workers: list[Worker] = field(default_factory=list)
     sequence: int = 0
+    hints: list[Any] = field(default_factory=list)  # informational responses that answer() passed by
     quiet: bool = True  # whether the test is to fail if anything is on standard error
 
     def __enter__(self) -> Master:
@@ -295,6 +296,9 @@ class Master:
         """Wait for the whole reply to a request."""
         sock = worker.replies[number >> 56]
         message, fds = receive(sock)
+        while message is not None and len(message) == 3:
+            self.hints.append(message[1:])
+            message, fds = receive(sock)
         assert message is not None and message[0] == number, message
         if len(message) == 5:
             return self._streamed(sock, message, fds)

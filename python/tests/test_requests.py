@@ -57,6 +57,24 @@ def test_answer(shop, app, kind, body):
     assert w.fds() == before
 
 
+def test_early_hints(shop):
+    """Each call is one informational response, ahead of the reply; none is sent after
+    its beginning, and wrong ones are errors in the application."""
+    m, _ = shop
+    got = play(shop, "hints")
+    assert got.status == "200 OK" and got.body == b"begun Hello, world!"
+    assert m.hints == [
+        (103, [("Link", "</style.css>; rel=preload; as=style"), ("X-Latin", "caf\xe9")]),
+        (103, []),
+    ]
+
+
+def test_start_response_takes_final_statuses_only(noisy):
+    m, _ = noisy
+    assert play(noisy, "informs_by_start").status.startswith("500")
+    assert "wsgi.early_hints" in m.stderr()
+
+
 def test_latin1_headers_travel(shop):
     assert play(shop, "subclassed").headers[1] == ("X-Latin", "caf\xe9")
 

@@ -49,6 +49,30 @@ def facts(environ, start_response):
     return [json.dumps(found).encode()]
 
 
+def hints(environ, start_response):
+    early = environ["wsgi.early_hints"]
+    early([("Link", "</style.css>; rel=preload; as=style"), ("X-Latin", "caf\xe9")])
+    early(())
+    body = hello(environ, start_response)
+    for wrong in ([("Link", "a\r\nb: c")], [("Link", 1)], [("Link", "\u0142")], "Link", [("Link", "x" * 200_000)]):
+        try:
+            early(wrong)
+        except Exception as error:
+            if type(error).__module__ != "indrik":
+                raise
+        else:
+            raise AssertionError(f"{wrong!r:.50} was taken for hints")
+    start = start_response("200 OK", TEXT, (ValueError, ValueError(), None))
+    start(b"begun ")
+    early([("Link", "late")])
+    return [b"", *body]
+
+
+def informs_by_start(environ, start_response):
+    start_response("103 Early Hints", TEXT)
+    return [b""]
+
+
 @validator
 def echo(environ, start_response):
     size = int(environ["CONTENT_LENGTH"])
