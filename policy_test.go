@@ -71,6 +71,9 @@ var readOnly = map[string]string{
 	"gateway/origin.go httpPort":         "bytes that Go cannot hold in a constant",
 	"gateway/origin.go httpsPort":        "bytes that Go cannot hold in a constant",
 
+	"gateway/certs/ciphers.go openSSLNames": "table",
+	"settings/registry_tls.go tlsSettings":  "a part of it",
+
 	"gateway/conn.go connPhaseNames":   "table",
 	"gateway/conn.go connMoves":        "table of lawful moves",
 	"gateway/environ.go commonKeys":    "table, computed once",

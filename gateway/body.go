@@ -26,13 +26,14 @@ func (x *exchange) receive(h *http1.Head, into *spool) error {
 	if h.Expect100 && len(x.data) == 0 && !x.write([]byte(continueLine)) {
 		return errClientLeft
 	}
-	if x.buffer == nil {
+	length := max(h.ContentLength, 0)
+	if x.buffer == nil && (h.Chunked || int64(len(x.data)) < length) {
 		x.buffer = make([]byte, copyBuffer)
 	}
 	if h.Chunked {
 		return x.receiveChunked(into)
 	}
-	return x.receiveLength(h.ContentLength, into)
+	return x.receiveLength(length, into)
 }
 
 func (x *exchange) receiveLength(length int64, into *spool) error {

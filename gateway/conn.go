@@ -46,6 +46,7 @@ type conn struct {
 	port     []byte // its port in decimal
 	peer     []byte // both as REMOTE_ADDR and REMOTE_PORT of the environ
 	trusted  bool   // it may speak for a client
+	tls      []byte // what the environ says of the connection's security
 	position int    // in loop.conns
 
 	pending []byte // bytes that were read and belong to no dispatched request
@@ -302,6 +303,17 @@ func (l *loop) close(c *conn) {
 	l.gateway.connections.Add(-1)
 	l.forget(c.fd)
 	_ = unix.Close(c.fd) // leaves the epoll set by itself; nothing to lose
+	l.remove(c)
+}
+
+// moveOut lets go of a resident whose goroutine has closed the socket.
+func (l *loop) moveOut(c *conn) {
+	l.enter(c, closed)
+	l.gateway.connections.Add(-1)
+	l.remove(c)
+}
+
+func (l *loop) remove(c *conn) {
 	end := len(l.conns) - 1
 	l.conns[c.position] = l.conns[end]
 	l.conns[c.position].position = c.position

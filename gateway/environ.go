@@ -39,6 +39,7 @@ func (e *environ) append(b []byte, c *conn, h *http1.Head, o *origin, length int
 	b = dispatch.AppendDict(b)
 	b = append(b, c.listener.prefix...)
 	b = o.appendEnviron(b, c)
+	b = append(b, c.tls...)
 	b = appendPair(b, "REQUEST_METHOD", h.Method)
 	b = appendPair(b, "RAW_URI", h.Target)
 	b = appendPair(b, "QUERY_STRING", h.Query)

@@ -46,6 +46,8 @@ func answerTo(err error) ownAnswer {
 		return ownAnswer{status: 413, text: "The request body is too large."}
 	case errors.Is(err, errSlow):
 		return ownAnswer{status: 408, text: "The request did not arrive in time."}
+	case errors.Is(err, errPlainHTTP):
+		return ownAnswer{status: 400, text: "Only https is spoken here."}
 	case errors.Is(err, errConnect):
 		return ownAnswer{status: 501, text: "This server is no proxy."}
 	case errors.Is(err, errSpool):

@@ -92,7 +92,7 @@ func (x *exchange) serveRequest() {
 		x.refuse(errBadReply) // the loop has parsed the same bytes a moment ago
 		return
 	}
-	if err := x.gateway.admit(&x.origin, x.conn, &h); err != nil {
+	if err := x.admit(&h); err != nil {
 		x.refuse(err)
 		return
 	}

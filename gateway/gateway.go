@@ -44,6 +44,8 @@ type gateway struct {
 	loops      []*loop
 	running    sync.WaitGroup
 
+	secrets     *secrets // nil without TLS
+	residents   residents
 	listeners   []*listener
 	connections atomic.Int64
 	draining    atomic.Bool
@@ -162,6 +164,9 @@ func (g *gateway) configure(o *order, fds []int) error {
 	if g.access, err = openAccessLog(g.config.AccessLog, g.stdout, g.log); err != nil {
 		return err
 	}
+	if g.secrets, err = g.openSecrets(); err != nil {
+		return err
+	}
 	for id := range g.config.Loops {
 		l, err := newLoop(g, id)
 		if err != nil {
@@ -171,6 +176,9 @@ func (g *gateway) configure(o *order, fds []int) error {
 	}
 	for _, l := range g.loops {
 		g.running.Go(l.run)
+	}
+	if g.secrets != nil {
+		go g.watchCertificates()
 	}
 	return nil
 }
@@ -262,6 +270,7 @@ func (g *gateway) drain() {
 	for _, l := range g.loops {
 		l.post((*loop).drain)
 	}
+	g.residents.drain()
 	go func() {
 		g.running.Wait()
 		close(g.drained)

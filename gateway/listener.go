@@ -34,7 +34,7 @@ func newListener(fd int, name string, owned bool, c Config) (*listener, error) {
 		host, port = netip.AddrFrom16(a.Addr).Unmap().String(), strconv.Itoa(a.Port)
 	}
 	return &listener{
-		fd: fd, name: name, owned: owned, unix: host == "", scheme: "http",
+		fd: fd, name: name, owned: owned, unix: host == "", scheme: c.scheme(name),
 		host: []byte(host), port: []byte(port),
 		prefix: environPrefix(c), server: serverItems([]byte(host), []byte(port)),
 	}, nil
@@ -88,6 +88,10 @@ func (l *loop) adopt(c *conn) {
 		c.deadline = l.now + firstRequestTime
 	}
 	l.conns = append(l.conns, c)
+	if c.listener.scheme == "https" {
+		l.settle(c, nil, (*resident).liveTLS)
+		return
+	}
 	if err := l.watchConn(c); err != nil {
 		l.log.Error("connection could not be watched", "error", err)
 		l.close(c)

@@ -60,6 +60,8 @@ type Config struct {
 	// SpoolDir holds bodies too large for memory, as unlinked files ("": the
 	// system's directory for temporary files).
 	SpoolDir string `json:"spool_dir"`
+	// TLS is spoken on all listeners but those it excepts; nil for none.
+	TLS *TLS `json:"tls"`
 }
 
 // Permissions are the parser's; so named here, nobody above needs to know it.

@@ -41,6 +41,9 @@ func (m *master) prepare(ctx context.Context) error {
 	if err := m.openSockets(ctx); err != nil {
 		return err
 	}
+	if err := m.prepareTLS(); err != nil {
+		return err
+	}
 	if m.pidFile, err = writePIDFile(m.cfg.Settings.PIDFile(), m.cfg.PID); err != nil {
 		return err
 	}

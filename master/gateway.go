@@ -104,6 +104,7 @@ func (m *master) gatewayConfig() gateway.Config {
 		SpoolDir:     s.TmpUploadDir(),
 
 		ForwardedAllowIPs: s.ForwardedAllowIPs(),
+		TLS:               m.tls,
 	}
 }
 

@@ -46,8 +46,9 @@ type master struct {
 	watchdog time.Duration // systemd's interval; 0: it does not watch
 	pidFile  pidFile
 	board    *dispatch.Scoreboard
-	loops    int // of the gateway
-	wanted   int // workers
+	loops    int          // of the gateway
+	wanted   int          // workers
+	tls      *gateway.TLS // nil for none
 
 	gate gate
 	gen  *generation

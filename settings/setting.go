@@ -78,13 +78,14 @@ const (
 	Sockets     Group = "Sockets"
 	Workers     Group = "Workers"
 	Gateway     Group = "Gateway"
+	TLS         Group = "TLS"
 	Application Group = "Application"
 	Service     Group = "Service"
 )
 
 // Groups returns the chapters in their order.
 func Groups() []Group {
-	return []Group{Sockets, Workers, Gateway, Application, Service}
+	return []Group{Sockets, Workers, Gateway, TLS, Application, Service}
 }
 
 // All returns every setting, in the order of the documentation. The slice is

@@ -95,8 +95,8 @@ func TestDefaults(t *testing.T) {
 			t.Errorf("%s: comes from %v (%s), want the default", c.name, v.Source(c.name), v.Origin(c.name))
 		}
 	}
-	if got := len(v.entries); got != 47 {
-		t.Errorf("the registry has %d settings, this test checks the accessors of 47", got)
+	if got := len(v.entries); got != 58 {
+		t.Errorf("the registry has %d settings, this test checks the accessors of 58", got)
 	}
 }
 

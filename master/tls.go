@@ -1,0 +1,50 @@
+package master
+
+import (
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/indrik/indrik/activation"
+	"github.com/indrik/indrik/gateway"
+)
+
+// prepareTLS reads the certificates once, though it is the gateway that will
+// use them: what is wrong with them is told by a start that fails, and not by a
+// gateway that dies again and again.
+func (m *master) prepareTLS() error {
+	s := m.cfg.Settings
+	if s.SSLVersion() != "" {
+		m.log.Warn("setting has no effect", "setting", "ssl_version", "instead", "tls_min_version")
+	}
+	if len(s.CertFile()) == 0 && len(s.KeyFile()) == 0 {
+		return nil
+	}
+	here, err := os.Getwd()
+	if err != nil {
+		return fmt.Errorf("find certificates: %w", err)
+	}
+	demand, err := gateway.ParseDemand(s.CertReqs())
+	if err != nil {
+		return fmt.Errorf("cert_reqs %q: %w", s.CertReqs(), err)
+	}
+	for _, name := range s.PlainListeners() {
+		if !slices.ContainsFunc(m.sockets, func(s activation.Socket) bool { return s.Name == name }) {
+			return fmt.Errorf("plain_listeners: there is no listener %q", name)
+		}
+	}
+	m.tls, err = gateway.NewTLS(gateway.TLS{
+		Options: gateway.Certificates{
+			Certificates: s.CertFile(),
+			Keys:         s.KeyFile(),
+			ClientCAs:    s.CACerts(),
+			Clients:      demand,
+			Ciphers:      s.Ciphers(),
+			Minimum:      s.TLSMinVersion(),
+			Protocols:    []string{"http/1.1"},
+		}.Locate(m.env("CREDENTIALS_DIRECTORY"), here),
+		Handshakes: s.TLSHandshakes(),
+		Plain:      s.PlainListeners(),
+	})
+	return err
+}
