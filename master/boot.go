@@ -23,9 +23,15 @@ const (
 	spareSlots = 64
 )
 
-// prepare makes everything that can fail for reasons of configuration: nothing
-// of it starts a process.
+// prepare makes everything that can fail for reasons of configuration. Nothing
+// of it starts a process, but for the mold that runs a configuration file.
 func (m *master) prepare(ctx context.Context) error {
+	if m.cfg.Script.Name != "" {
+		if err := m.readScript(ctx); err != nil {
+			return err
+		}
+	}
+	m.wanted, m.loops = m.cfg.Settings.Workers(), loops(m.cfg.Settings.GatewayThreads())
 	if dir := m.cfg.Settings.Chdir(); dir != "" {
 		if err := os.Chdir(dir); err != nil {
 			return fmt.Errorf("change to the directory of --chdir: %w", err)
@@ -121,6 +127,10 @@ func loops(wanted int) int {
 
 // release gives back what Run took from the kernel. Every process is gone.
 func (m *master) release() {
+	if m.early != nil { // preparing failed after the file was run
+		m.early.hangUp()
+		m.early.kill()
+	}
 	if err := m.closeSockets(); err != nil {
 		m.log.Warn("listener not closed", "error", err)
 	}

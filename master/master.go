@@ -18,8 +18,9 @@ import (
 // Config is everything the master takes from its process. Nothing in it is
 // changed; the files are lent until Run returns.
 type Config struct {
-	App      string // MODULE[:APP]
+	App      string // MODULE[:APP]; "" leaves it to the setting wsgi_app
 	Settings *settings.Values
+	Script   Script   // decides Settings if it is not the zero Script
 	Env      []string // the environment, as os.Environ has it
 	PID      int      // of this process, to which systemd addresses its variables
 	// Executable and Args are how this process was started; Executable is
@@ -50,8 +51,9 @@ type master struct {
 	wanted   int          // workers
 	tls      *gateway.TLS // nil for none
 
-	gate gate
-	gen  *generation
+	gate  gate
+	gen   *generation
+	early *child // the mold that ran the configuration file, until a generation takes it
 
 	stage    stage
 	began    time.Time
@@ -68,19 +70,17 @@ type master struct {
 // Run serves until it is told to stop by a signal or by ctx, whose end means
 // the same as SIGTERM. It returns nil after a stop that was asked for, and
 // otherwise the reason: [ErrLoad] and [ErrBoot] name the application's faults,
-// anything else is about configuration, sockets or this machine.
+// [ErrConfig] that of a configuration file in Python, anything else is about configuration, sockets or this machine.
 //
 // Run may be called once in a process: it makes the process a child subreaper
 // and changes its working directory if --chdir says so.
 func Run(ctx context.Context, cfg Config) error {
 	m := &master{
-		cfg:    cfg,
-		env:    lookup(cfg.Env),
-		log:    cfg.Log.Named("master"),
-		facts:  newMailbox(),
-		wanted: cfg.Settings.Workers(),
-		loops:  loops(cfg.Settings.GatewayThreads()),
-		began:  time.Now(),
+		cfg:   cfg,
+		env:   lookup(cfg.Env),
+		log:   cfg.Log.Named("master"),
+		facts: newMailbox(),
+		began: time.Now(),
 	}
 	defer m.release()
 	if err := m.prepare(ctx); err != nil {
@@ -198,6 +198,14 @@ func (m *master) serve() {
 		m.log.Info("serving", "gen", m.gen.number, "ready", ready, "workers", m.wanted,
 			"after", time.Since(m.began).Round(time.Millisecond))
 	}
+}
+
+// app is the application to serve.
+func (m *master) app() string {
+	if m.cfg.App != "" {
+		return m.cfg.App
+	}
+	return m.cfg.Settings.WSGIApp()
 }
 
 // lookup makes an Env of an environment. Of several entries with one name the

@@ -36,25 +36,23 @@ type mold struct {
 // able reports that the mold takes spawn orders.
 func (m *mold) able() bool { return m.child != nil && m.configured && !m.child.closed }
 
-// startMold starts the interpreter with our Python code in a memfd, so that
-// nothing needs to be installed beside the binary, and configures it.
+// startMold starts and configures the mold of a generation: the one that has run
+// the configuration file already if there is one, else a new one, which then runs
+// the file again because the hooks are in it.
 func (m *master) startMold(g *generation) error {
-	code, err := pythonCode()
-	if err != nil {
-		return err
-	}
-	defer closeAll([]int{code})
 	s := m.cfg.Settings
-	c, err := startChild(program{
-		name:   "mold",
-		path:   s.Python(),
-		argv:   []string{s.Python(), "/proc/self/fd/4", "--channel", "3"},
-		env:    applicationEnv(m.cfg.Env, s.RawEnv()),
-		stdout: m.cfg.Stdout, stderr: m.cfg.Stderr,
-		extra: []int{code},
-	}, m.facts.post)
-	if err != nil {
-		return fmt.Errorf("%w; choose an interpreter with --python", err)
+	c := m.early
+	m.early = nil
+	if c == nil {
+		var err error
+		if c, err = m.spawnMold(s.Python(), applicationEnv(m.cfg.Env, s.RawEnv())); err != nil {
+			return fmt.Errorf("%w; choose an interpreter with --python", err)
+		}
+		if m.cfg.Script.Name != "" {
+			if err := c.order(readOrder(m.cfg.Script)); err != nil {
+				return err
+			}
+		}
 	}
 	g.mold.child, g.mold.configured, g.mold.reason, g.mold.retryAt = c, false, "", time.Time{}
 	m.log.Debug("mold started", "gen", g.number, "pid", c.pid, "python", s.Python())
@@ -63,7 +61,7 @@ func (m *master) startMold(g *generation) error {
 		paths = append(paths, dir)
 	}
 	return c.order(dispatch.Tuple{"configure", dispatch.Dict{
-		"app":          m.cfg.App,
+		"app":          m.app(),
 		"generation":   int64(g.number),
 		"name":         s.ProcName(),
 		"pythonpath":   paths,
@@ -72,6 +70,24 @@ func (m *master) startMold(g *generation) error {
 		"version":      m.cfg.Version,
 		"options":      options(s),
 	}}, m.board.FD(), g.lane.workers)
+}
+
+// spawnMold starts the interpreter with our Python code in a memfd, so that
+// nothing needs to be installed beside the binary.
+func (m *master) spawnMold(python string, env []string) (*child, error) {
+	code, err := pythonCode()
+	if err != nil {
+		return nil, err
+	}
+	defer closeAll([]int{code})
+	return startChild(program{
+		name:   "mold",
+		path:   python,
+		argv:   []string{python, "/proc/self/fd/4", "--channel", "3"},
+		env:    env,
+		stdout: m.cfg.Stdout, stderr: m.cfg.Stderr,
+		extra: []int{code},
+	}, m.facts.post)
 }
 
 // pythonCode returns a memfd that holds our Python side as a zip archive, at
@@ -121,6 +137,7 @@ func applicationEnv(inherited, set []string) []string {
 // moldSaid hears the mold.
 func (m *master) moldSaid(g *generation, msg dispatch.Tuple) {
 	switch word(msg) {
+	case "read": // by a mold that replaces another: the settings are decided already
 	case "configured":
 		g.mold.configured = true
 		m.log.Debug("mold ready", "gen", g.number, "pid", g.mold.child.pid, "python", text(msg, 1))
@@ -176,7 +193,7 @@ func (m *master) moldEnded(g *generation, exit pool.Exit) {
 		reason = ending(exit)
 	}
 	if m.stage == booting && !g.mold.configured {
-		m.fail(&bootFailure{kind: ErrBoot, what: "start Python for " + m.cfg.App, reason: reason})
+		m.fail(&bootFailure{kind: ErrBoot, what: "start Python for " + m.app(), reason: reason})
 		return
 	}
 	wait := g.mold.budget.died(time.Now())

@@ -44,9 +44,9 @@ func (m *master) workerSaid(w *worker, msg dispatch.Tuple) {
 // workerFailed hears why a worker cannot boot. It ends the service if it never
 // served: the same would happen to the next worker.
 func (m *master) workerFailed(w *worker, stage, report string) {
-	w.failure = &bootFailure{kind: ErrBoot, what: "boot " + m.cfg.App, reason: lastLine(report), text: report}
+	w.failure = &bootFailure{kind: ErrBoot, what: "boot " + m.app(), reason: lastLine(report), text: report}
 	if stage == "load" {
-		w.failure.kind, w.failure.what = ErrLoad, "load "+m.cfg.App
+		w.failure.kind, w.failure.what = ErrLoad, "load "+m.app()
 	}
 	w.gen.adopt(w)
 	if w.pid != 0 {
@@ -109,9 +109,9 @@ func (m *master) judgeBoot(w *worker) {
 	}
 	f := w.failure
 	if f == nil {
-		f = &bootFailure{kind: ErrBoot, what: "boot " + m.cfg.App, reason: "worker " + bootDeath(w.death)}
+		f = &bootFailure{kind: ErrBoot, what: "boot " + m.app(), reason: "worker " + bootDeath(w.death)}
 		if w.death.Cause == pool.LoadFailed {
-			f.kind, f.what = ErrLoad, "load "+m.cfg.App
+			f.kind, f.what = ErrLoad, "load "+m.app()
 		}
 	}
 	m.fail(f)

@@ -3,6 +3,13 @@ package settings
 // applicationSettings are about the application and its interpreter.
 var applicationSettings = []Setting{
 	{
+		Name: "wsgi_app", Flag: "wsgi-app", Metavar: "MODULE:APP", Group: Application, Kind: String,
+		DefaultHelp: "the application named after the options",
+		Help:        "Serve this application if none is named after the options",
+		Note:        "In Gunicorn it can be set in the configuration file only.",
+		Since:       "0.1.0",
+	},
+	{
 		Name: "chdir", Flag: "chdir", Metavar: "DIR", Group: Application, Kind: String,
 		DefaultHelp: "the current directory",
 		Help:        "Change to this directory before the application is loaded",

@@ -3,6 +3,27 @@ package settings
 // serviceSettings are about the service as its operator sees it.
 var serviceSettings = []Setting{
 	{
+		Name: "config", Flag: "config", Short: "c", Metavar: "FILE", Group: Service, Kind: String,
+		DefaultHelp: "indrik.toml or gunicorn.conf.py, if one is in the current directory",
+		Help:        "Read settings from this file: TOML if its name ends in .toml, else Python",
+		Note:        "`file:PATH` and `python:MODULE` are understood as by Gunicorn. If both standard files exist, one must be named.",
+		Since:       "0.1.0",
+	},
+	{
+		Name: "check_config", Flag: "check-config", Group: Service, Kind: Bool,
+		Default: "false",
+		Help:    "Load configuration and application, say what is wrong, serve nothing",
+		Note:    "The exit status is that of a service that could not start: 1 for the configuration, 3 or 4 for the application.",
+		Since:   "0.1.0",
+	},
+	{
+		Name: "print_config", Flag: "print-config", Group: Service, Kind: Bool,
+		Default: "false",
+		Help:    "Print every setting, its value and where that came from, and serve nothing",
+		Note:    "As in Gunicorn, the application is loaded too.",
+		Since:   "0.1.0",
+	},
+	{
 		Name: "loglevel", Flag: "log-level", Metavar: "LEVEL", Group: Service, Kind: Choice,
 		Default: "info", Choices: []string{"debug", "info", "warning", "error", "critical"},
 		Help:  "Log what is at least this severe: debug, info, warning, error or critical",

@@ -34,9 +34,25 @@ func Resolve(layers ...Layer) (*Values, error) {
 		if err != nil {
 			return nil, err
 		}
-		v.entries[s.Name] = entry{value: value, source: c.source, origin: c.origin()}
+		v.entries[s.Name] = entry{value: value, texts: c.Texts, source: c.source, origin: c.origin()}
 	}
 	return v, nil
+}
+
+// Strongest is what the strongest of the layers says about a setting, unread: for
+// the few that must be known before every layer is there. Its source is [Default],
+// and the Item without texts, if none of them mentions it.
+func Strongest(name string, layers ...Layer) (Item, Source) {
+	ordered := slices.Clone(layers)
+	slices.SortStableFunc(ordered, func(a, b Layer) int { return int(b.Source) - int(a.Source) })
+	for _, layer := range ordered {
+		for _, item := range slices.Backward(layer.Items) {
+			if item.Name == name && len(item.Texts) > 0 {
+				return item, layer.Source
+			}
+		}
+	}
+	return Item{}, Default
 }
 
 // claim is what the strongest source says about a setting.

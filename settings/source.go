@@ -67,6 +67,15 @@ type Item struct {
 	err error // the text could not be turned into one of the setting; see FromPlatform
 }
 
+// Text is what the item says of a setting that is no List: its last text, without
+// white space around it; "" if it says nothing.
+func (i Item) Text() string {
+	if len(i.Texts) == 0 {
+		return ""
+	}
+	return strings.TrimSpace(i.Texts[len(i.Texts)-1])
+}
+
 // FromPlatform makes the layer of the variables that platforms set. One that is
 // empty counts as unset: platforms that declare WEB_CONCURRENCY without a value
 // mean nothing by it. A text that cannot be right is reported by [Resolve], and

@@ -3,6 +3,8 @@ package settings
 import (
 	"slices"
 	"time"
+
+	"github.com/kballard/go-shellquote"
 )
 
 // Values is what was decided for every setting. It is made by [Resolve], never
@@ -14,6 +16,7 @@ type Values struct {
 
 type entry struct {
 	value  any
+	texts  []string
 	source Source
 	origin string
 }
@@ -25,6 +28,10 @@ func (v *Values) Source(name string) Source { return v.entries[name].source }
 // Origin returns what a user can look for to find the value again: an option
 // like "--workers", a variable like "WEB_CONCURRENCY", or "default".
 func (v *Values) Origin(name string) string { return v.entries[name].origin }
+
+// Text returns the value of the named setting as it was written, a list as the
+// words of a shell; "" for a name that is no setting.
+func (v *Values) Text(name string) string { return shellquote.Join(v.entries[name].texts...) }
 
 // of reads a value whose type the registry fixed. A test calls every accessor,
 // so a wrong name or type here does not reach a user.
@@ -152,3 +159,15 @@ func (v *Values) PIDFile() string { return of[string](v, "pidfile") }
 
 // ProcName returns the name for the process list, or "" when none was given.
 func (v *Values) ProcName() string { return of[string](v, "proc_name") }
+
+// Config returns the configuration file that was named, or "".
+func (v *Values) Config() string { return of[string](v, "config") }
+
+// CheckConfig asks to load configuration and application and serve nothing.
+func (v *Values) CheckConfig() bool { return of[bool](v, "check_config") }
+
+// PrintConfig asks to print the settings and serve nothing.
+func (v *Values) PrintConfig() bool { return of[bool](v, "print_config") }
+
+// WSGIApp returns the application for when the command line names none, or "".
+func (v *Values) WSGIApp() string { return of[string](v, "wsgi_app") }

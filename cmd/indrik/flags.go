@@ -68,16 +68,18 @@ func (f *flagText) String() string { return "" }
 func (f *flagText) Type() string { return f.setting.Metavar }
 
 // flagError says in our words what pflag could not parse.
-func flagError(cmd *cobra.Command, err error) error {
+func flagError(cmd *cobra.Command, err error) error { return explain(cmd.Flags(), err) }
+
+func explain(set *pflag.FlagSet, err error) error {
 	var unknown *pflag.NotExistError
 	var bare *pflag.ValueRequiredError
 	var syntax *pflag.InvalidSyntaxError
 	var value *pflag.InvalidValueError
 	switch {
 	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "":
-		return unknownShort(cmd, unknown.GetSpecifiedName(), unknown.GetSpecifiedShortnames())
+		return unknownShort(set, unknown.GetSpecifiedName(), unknown.GetSpecifiedShortnames())
 	case errors.As(err, &unknown):
-		return unknownLong(cmd, unknown.GetSpecifiedName())
+		return unknownLong(set, unknown.GetSpecifiedName())
 	case errors.As(err, &bare):
 		f := bare.GetFlag()
 		return usagef("option --%s needs a value; write it like --%s %s", f.Name, f.Name, f.Value.Type())

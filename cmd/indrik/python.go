@@ -16,8 +16,9 @@ import (
 // an absolute path, in a layer that replaces what was given. Symbolic links
 // are kept as they are: a virtual environment is one, and Python finds its
 // packages by the path it was called with.
-func findPython(values *settings.Values, env func(string) string) (settings.Layer, error) {
-	name, source, origin := values.Python(), values.Source("python"), values.Origin("python")
+func findPython(layers []settings.Layer, env func(string) string) (settings.Layer, error) {
+	item, source := settings.Strongest("python", layers...)
+	name, origin := item.Text(), item.Origin
 	remedy := "give the path of an interpreter with --python"
 	if name == "" {
 		source = settings.Default
@@ -33,7 +34,7 @@ func findPython(values *settings.Values, env func(string) string) (settings.Laye
 	if err != nil {
 		return settings.Layer{}, fmt.Errorf("find python (%s): %w; %s", origin, err, remedy)
 	}
-	item := settings.Item{Name: "python", Texts: []string{path}, Origin: origin}
+	item = settings.Item{Name: "python", Texts: []string{path}, Origin: origin}
 	return settings.Layer{Source: source, Items: []settings.Item{item}}, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/indrik/indrik/activation"
 	"github.com/indrik/indrik/master"
 	"github.com/indrik/indrik/settings"
@@ -21,9 +22,9 @@ func newRoot(p process) *cobra.Command {
 		Version:       version,
 		SilenceErrors: true, // run prints them once
 		SilenceUsage:  true, // a page of help would push the error off the screen
-		Args:          checkApp,
+		Args:          checkArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return serve(cmd.Context(), p, args[0], flags.layer())
+			return serve(cmd.Context(), p, args, flags.layer())
 		},
 	}
 	flags.add(root.Flags())
@@ -40,40 +41,34 @@ func newRoot(p process) *cobra.Command {
 	return root
 }
 
-// checkApp accepts exactly one application. Whether there is one of that name
+// checkArgs accepts at most one application. Whether there is one of that name
 // only Python can tell.
-func checkApp(_ *cobra.Command, args []string) error {
-	switch {
-	case len(args) == 0:
-		return usagef("no application given; name it as MODULE:APP, like indrik hello:app")
-	case len(args) > 1:
+func checkArgs(_ *cobra.Command, args []string) error {
+	if len(args) > 1 {
 		return usagef("one application can be served, got %s; give one as MODULE:APP, options apart", strings.Join(args, " "))
-	case strings.TrimSpace(args[0]) == "" || strings.HasPrefix(args[0], ":"):
-		return usagef("application %q names no module; name it as MODULE:APP, like indrik hello:app", args[0])
 	}
 	return nil
 }
 
-// serve is the master's role: settle the settings, then hand over.
-func serve(ctx context.Context, p process, app string, options settings.Layer) error {
-	layers := []settings.Layer{settings.FromPlatform(p.getenv), settings.FromEnvironment(p.getenv), options}
-	values, err := settings.Resolve(layers...)
+// serve is the master's role: settle the settings, then hand over. With a
+// configuration file in Python they are settled by the master, once a mold has run
+// the file.
+func serve(ctx context.Context, p process, args []string, options settings.Layer) error {
+	said, err := gather(p, options)
 	if err != nil {
 		return err
 	}
-	if err := checkBind(values); err != nil {
-		return err
-	}
-	python, err := findPython(values, p.getenv)
+	python, err := findPython(said.layers, p.getenv)
 	if err != nil {
 		return err
 	}
-	if values, err = settings.Resolve(append(layers, python)...); err != nil {
-		return err
+	log := newLog(p.stderr, "info", underJournal(p.stderr, p.getenv))
+	decide := func(script settings.Layer) (*settings.Values, error) {
+		return settle(p, args, log, append(said.layers, script, python)...)
 	}
-	return p.master(ctx, master.Config{
-		App:        app,
-		Settings:   values,
+	cfg := master.Config{
+		App:        strings.Join(args, ""), // one or none
+		Script:     master.Script{Name: said.script, Python: python.Items[0].Texts[0], Decide: decide},
 		Env:        p.env,
 		PID:        p.pid,
 		Executable: p.executable,
@@ -81,9 +76,34 @@ func serve(ctx context.Context, p process, app string, options settings.Layer) e
 		Stdout:     p.stdout,
 		Stderr:     p.stderr,
 		Version:    version,
-		Log:        newLog(p.stderr, values.LogLevel(), underJournal(p.stderr, p.getenv)),
+		Log:        log,
 		Signals:    masterSignals(),
-	})
+	}
+	if said.script == "" {
+		if cfg.Settings, err = decide(settings.Layer{}); err != nil {
+			return err
+		}
+	}
+	return p.master(ctx, cfg)
+}
+
+// settle resolves the layers and does at once what depends on nothing else.
+func settle(p process, args []string, log hclog.Logger, layers ...settings.Layer) (*settings.Values, error) {
+	values, err := settings.Resolve(layers...)
+	if err == nil {
+		err = checkBind(values)
+	}
+	if err == nil {
+		err = checkApp(args, values)
+	}
+	if err == nil && values.PrintConfig() {
+		err = printConfig(p.stdout, values)
+	}
+	if err != nil {
+		return nil, err
+	}
+	log.SetLevel(logLevel(values.LogLevel()))
+	return values, nil
 }
 
 // checkBind refuses addresses that cannot be read, as it is done for any other

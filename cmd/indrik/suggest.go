@@ -3,15 +3,14 @@ package main
 import (
 	"strings"
 
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/indrik/indrik/settings"
 )
 
 // unknownLong answers an option like --wrokers.
-func unknownLong(cmd *cobra.Command, name string) error {
-	if near := settings.Nearest(name, optionNames(cmd)); near != "" {
+func unknownLong(set *pflag.FlagSet, name string) error {
+	if near := settings.Nearest(name, optionNames(set)); near != "" {
 		return usagef("unknown option --%s; did you mean --%s?", name, near)
 	}
 	return usagef("unknown option --%s; see indrik --help", name)
@@ -19,23 +18,23 @@ func unknownLong(cmd *cobra.Command, name string) error {
 
 // unknownShort answers an option like -W, or a long one written with a single
 // dash, which is read as a group of letters.
-func unknownShort(cmd *cobra.Command, letter, group string) error {
+func unknownShort(set *pflag.FlagSet, letter, group string) error {
 	if len(group) > 1 {
 		name, _, _ := strings.Cut(group, "=")
-		if near := settings.Nearest(name, optionNames(cmd)); near != "" {
+		if near := settings.Nearest(name, optionNames(set)); near != "" {
 			return usagef("unknown option -%s in -%s; did you mean --%s?", letter, group, near)
 		}
 	}
 	for _, other := range []string{strings.ToLower(letter), strings.ToUpper(letter)} {
-		if f := cmd.Flags().ShorthandLookup(other); f != nil {
+		if f := set.ShorthandLookup(other); f != nil {
 			return usagef("unknown option -%s; did you mean -%s (--%s)?", letter, other, f.Name)
 		}
 	}
 	return usagef("unknown option -%s; see indrik --help", letter)
 }
 
-func optionNames(cmd *cobra.Command) []string {
+func optionNames(set *pflag.FlagSet) []string {
 	var names []string
-	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	set.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
 	return names
 }

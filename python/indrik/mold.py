@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from . import afterfork, trouble
+from . import afterfork, config, trouble
 from .status import Status
 from .wire import Channel, PeerGone, Scoreboard, WireError, close_all
 from .worker import Post
@@ -74,11 +74,16 @@ def run(channel: Channel) -> Post | Status:
 
 
 def _configure(channel: Channel) -> Cast | None:
-    """Take the first order; None if the master went before it."""
-    order = channel.receive()
-    if order is None:
-        return None
-    message, fds = order
+    """Take the first orders; None if the master went before them."""
+    while True:
+        order = channel.receive()
+        if order is None:
+            return None
+        message, fds = order
+        if message[0] != "read":
+            break
+        close_all(fds)
+        channel.send("read", _read(message))
     try:
         if message[0] != "configure" or len(message) != 2 or len(fds) != 2:
             raise WireError(f"the order {message[0]!r} with {len(fds)} descriptors instead of 'configure' with 2")
@@ -87,6 +92,19 @@ def _configure(channel: Channel) -> Cast | None:
         raise WireError(f"the mold cannot be set up: {error}") from error
     finally:
         close_all(fds)
+
+
+def _read(message: tuple[Any, ...]) -> dict[str, Any]:
+    """Run the configuration file; what it says, for the master. WireError with its
+    traceback if it cannot be used: nothing can be done without it."""
+    extend_path([])
+    try:
+        found = config.read(str(message[1]), frozenset(message[2]))
+    except config.ConfigError as error:
+        raise WireError(str(error)) from error
+    except (Exception, SystemExit) as error:  # noqa: BLE001 (the file's own)
+        raise WireError(trouble.describe(error)) from error
+    return {"settings": found.settings, "hooks": sorted(found.hooks), "unknown": found.unknown}
 
 
 def _cast(settings: Any, fds: list[int]) -> Cast:

@@ -1,0 +1,150 @@
+package master
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/indrik/indrik/dispatch"
+	"github.com/indrik/indrik/settings"
+)
+
+// scriptLimit bounds the run of a configuration file, which is the user's code
+// and may do anything.
+const scriptLimit = 60 * time.Second
+
+// ErrConfig means that the configuration file in Python cannot be used. The error
+// that wraps it holds its traceback.
+var ErrConfig = errors.New("the configuration file cannot be used")
+
+// Script is a configuration file that only Python can read, gunicorn.conf.py. The
+// zero Script is none.
+type Script struct {
+	Name   string // path, or python:MODULE
+	Python string // the interpreter to run it with
+	// Decide resolves the settings once the file has said its part.
+	Decide func(settings.Layer) (*settings.Values, error)
+}
+
+// readScript starts a mold, has it run the configuration file and decides the
+// settings. The mold is kept for the first generation: it holds the hooks.
+func (m *master) readScript(ctx context.Context) error {
+	script := m.cfg.Script
+	c, err := m.spawnMold(script.Python, m.cfg.Env)
+	if err != nil {
+		return fmt.Errorf("%w; choose an interpreter with --python", err)
+	}
+	if err := c.order(readOrder(script)); err != nil {
+		return err
+	}
+	said, err := m.awaitScript(ctx, c)
+	if err != nil {
+		c.hangUp()
+		c.kill()
+		return err
+	}
+	layer, err := scriptLayer(script, said)
+	if err == nil {
+		m.cfg.Settings, err = script.Decide(layer)
+	}
+	if err != nil {
+		c.hangUp()
+		return err
+	}
+	m.early = c
+	m.doubt(said)
+	return nil
+}
+
+// doubt warns of names in the file that look like misspelt settings. They may be the
+// file's own variables, so they are no error.
+func (m *master) doubt(said dispatch.Dict) {
+	unknown, _ := said["unknown"].(dispatch.List)
+	for _, name := range words(unknown) {
+		if near := settings.Nearest(name, settings.Names()); near != "" {
+			m.log.Warn("configuration file sets what is no setting", "file", m.cfg.Script.Name, "name", name, "meant", near)
+		}
+	}
+}
+
+// readOrder tells a mold to run the file, and which names in it are settings.
+func readOrder(s Script) dispatch.Tuple {
+	names := dispatch.List{}
+	for _, name := range settings.Names() {
+		names = append(names, name)
+	}
+	return dispatch.Tuple{"read", s.Name, names}
+}
+
+// awaitScript waits for what the file says. Nothing else runs yet, so a signal to
+// stop ends the wait and there is nothing to drain.
+func (m *master) awaitScript(ctx context.Context, c *child) (dispatch.Dict, error) {
+	limit := time.NewTimer(scriptLimit)
+	defer limit.Stop()
+	reason := ""
+	for {
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case sig := <-m.cfg.Signals:
+			if sig == syscall.SIGTERM || sig == os.Interrupt || sig == syscall.SIGQUIT {
+				return nil, fmt.Errorf("%w: stopped by %v while %s ran", ErrConfig, sig, m.cfg.Script.Name)
+			}
+		case <-limit.C:
+			return nil, fmt.Errorf("%w: %s did not end within %v", ErrConfig, m.cfg.Script.Name, scriptLimit)
+		case <-m.facts.wake:
+		}
+		for _, f := range m.facts.take() {
+			switch f := f.(type) {
+			case childSaid:
+				switch word(f.msg) {
+				case "read":
+					if said, ok := f.msg[len(f.msg)-1].(dispatch.Dict); ok {
+						return said, nil
+					}
+				case "failed":
+					reason = text(f.msg, 1)
+				}
+			case childEnded:
+				if reason == "" {
+					reason = ending(f.exit)
+				}
+				return nil, fmt.Errorf("%w: %s: %s", ErrConfig, m.cfg.Script.Name, strings.TrimSpace(reason))
+			}
+		}
+	}
+}
+
+// scriptLayer is what the file says as a layer of settings.
+func scriptLayer(s Script, said dispatch.Dict) (settings.Layer, error) {
+	layer := settings.Layer{Source: settings.ConfigFile}
+	values, _ := said["settings"].(dispatch.Dict)
+	for _, name := range settings.Names() {
+		list, there := values[name].(dispatch.List)
+		if !there {
+			continue
+		}
+		if name == "python" || name == "config" {
+			return layer, fmt.Errorf("%w: %s sets %s, which must be known before it is run; give --%s", ErrConfig, s.Name, name, name)
+		}
+		layer.Items = append(layer.Items, settings.Item{
+			Name: name, Texts: words(list), Origin: s.Name + ": " + name,
+		})
+	}
+	return layer, nil
+}
+
+// words are the texts of a list, as far as it holds texts.
+func words(list dispatch.List) []string {
+	texts := make([]string, 0, len(list))
+	for _, v := range list {
+		if text, ok := v.(string); ok {
+			texts = append(texts, text)
+		}
+	}
+	return texts
+}
