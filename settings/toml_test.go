@@ -56,19 +56,19 @@ workers = "not ours"
 // An editor must be able to jump to the mistake.
 func TestTOMLRefusals(t *testing.T) {
 	for text, want := range map[string]string{
-		"workers = 2\n\n  wrokers = 3":        `a.toml:3:3: no setting is called "wrokers"; did you mean workers?`,
-		"[servre]\nx = 1":                     `a.toml:1:2: no setting is called "servre"`,
-		"quux = 1":                            `a.toml:1:1: no setting is called "quux"; docs/settings.md lists them`,
-		"workers = [1]":                       `a.toml:1:1: setting workers: it takes one value, not an array`,
-		"workers = true":                      `a.toml:1:1: setting workers: a boolean is not what it takes; give a whole number`,
-		"workers = 1.5":                       `a.toml:1:1: setting workers: a float is not what it takes`,
-		"timeout = 1979-05-27":                `a.toml:1:1: setting timeout: a date or time is not what it takes`,
-		"workers.a = 1":                       `a.toml:1:1: setting workers: a table is not what it takes`,
-		"casefold_http_method = 1":            `a.toml:1:1: setting casefold_http_method: an integer is not what it takes; give true or false`,
-		"bind = [1]":                          `a.toml:1:1: setting bind: an integer is not what it takes`,
-		"workers = 2\nworkers = 3":            `a.toml:2:`,
-		"workers 2":                           `a.toml:1:`,
-		"# \xff":                              `a.toml:1:3: `,
+		"workers = 2\n\n  wrokers = 3":       `a.toml:3:3: no setting is called "wrokers"; did you mean workers?`,
+		"[servre]\nx = 1":                    `a.toml:1:2: no setting is called "servre"`,
+		"quux = 1":                           `a.toml:1:1: no setting is called "quux"; docs/settings.md lists them`,
+		"workers = [1]":                      `a.toml:1:1: setting workers: it takes one value, not an array`,
+		"workers = true":                     `a.toml:1:1: setting workers: a boolean is not what it takes; give a whole number`,
+		"workers = 1.5":                      `a.toml:1:1: setting workers: a float is not what it takes`,
+		"timeout = 1979-05-27":               `a.toml:1:1: setting timeout: a date or time is not what it takes`,
+		"workers.a = 1":                      `a.toml:1:1: setting workers: a table is not what it takes`,
+		"casefold_http_method = 1":           `a.toml:1:1: setting casefold_http_method: an integer is not what it takes; give true or false`,
+		"bind = [1]":                         `a.toml:1:1: setting bind: an integer is not what it takes`,
+		"workers = 2\nworkers = 3":           `a.toml:2:`,
+		"workers 2":                          `a.toml:1:`,
+		"# \xff":                             `a.toml:1:3: `,
 		"bind = \"a\"\n\"work\\u0065r\" = 1": `a.toml:2:1: no setting is called "worker"`,
 	} {
 		_, err := FromTOML("a.toml", []byte(text))

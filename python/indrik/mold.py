@@ -102,7 +102,7 @@ def _read(message: tuple[Any, ...]) -> dict[str, Any]:
         found = config.read(str(message[1]), frozenset(message[2]))
     except config.ConfigError as error:
         raise WireError(str(error)) from error
-    except (Exception, SystemExit) as error:  # noqa: BLE001 (the file's own)
+    except (Exception, SystemExit) as error:
         raise WireError(trouble.describe(error)) from error
     return {"settings": found.settings, "hooks": sorted(found.hooks), "unknown": found.unknown}
 

@@ -10,7 +10,9 @@ import pytest
 
 from indrik import config
 
-KNOWN = frozenset({"bind", "workers", "timeout", "preload_app", "accesslog", "worker_class", "chdir", "secure_scheme_headers"})
+KNOWN = frozenset(
+    {"bind", "workers", "timeout", "preload_app", "accesslog", "worker_class", "chdir", "secure_scheme_headers"}
+)
 
 
 def read(tmp_path: Path, text: str, name: str = "gunicorn.conf.py") -> config.Config:
