@@ -36,7 +36,7 @@ func resolve(t *testing.T, layers ...Layer) *Values {
 // promises, but for the notes.
 func TestDefaults(t *testing.T) {
 	v := resolve(t)
-	cases := []struct {
+	for _, c := range []struct {
 		name      string
 		got, want any
 	}{
@@ -91,8 +91,7 @@ func TestDefaults(t *testing.T) {
 		{"check_config", v.CheckConfig(), false},
 		{"print_config", v.PrintConfig(), false},
 		{"wsgi_app", v.WSGIApp(), ""},
-	}
-	for _, c := range cases {
+	} {
 		if !reflect.DeepEqual(c.got, c.want) {
 			t.Errorf("%s: got %#v, want %#v", c.name, c.got, c.want)
 		}
@@ -100,8 +99,21 @@ func TestDefaults(t *testing.T) {
 			t.Errorf("%s: comes from %v (%s), want the default", c.name, v.Source(c.name), v.Origin(c.name))
 		}
 	}
-	if got := len(v.entries); got != len(cases) {
-		t.Errorf("the registry has %d settings, this test checks the accessors of %d", got, len(cases))
+}
+
+// A wrong name or type in an accessor panics when it is called, so each is; and a
+// setting without one is of no use.
+func TestEveryAccessor(t *testing.T) {
+	v := reflect.ValueOf(resolve(t))
+	accessors := 0
+	for i := range v.NumMethod() {
+		if m := v.Method(i); m.Type().NumIn() == 0 {
+			m.Call(nil)
+			accessors++
+		}
+	}
+	if accessors < len(registry) {
+		t.Errorf("%d accessors for %d settings", accessors, len(registry))
 	}
 }
 
