@@ -21,16 +21,18 @@ const module = "github.com/indrik/indrik"
 var layers = map[string][]string{
 	"cmd/indrik": {"master", "gateway", "settings", "activation"}, // activation: to refuse an address as any other option
 	"master":     {"gateway", "pool", "dispatch", "settings", "activation", "python"},
-	"gateway":    {"gateway/certs", "dispatch", "http1", "websocket"},
+	"gateway":    {"gateway/certs", "gateway/negotiate", "gateway/static", "dispatch", "http1", "websocket"},
 	"pool":       {}, // knows nothing of Python, HTTP or our sockets
 
-	"activation":    {},
-	"dispatch":      {},
-	"gateway/certs": {}, // which certificate for whom; it speaks to nobody
-	"http1":         {},
-	"settings":      {},
-	"python":        {}, // the Python side, embedded
-	"websocket":     {},
+	"activation":        {},
+	"dispatch":          {},
+	"gateway/certs":     {},                    // which certificate for whom; it speaks to nobody
+	"gateway/negotiate": {},                    // what a client accepts; for files and for errors
+	"gateway/static":    {"gateway/negotiate"}, // files below prefixes
+	"http1":             {},
+	"settings":          {},
+	"python":            {}, // the Python side, embedded
+	"websocket":         {},
 
 	// Machinery for tests. Product code imports none of it.
 	"internal/fdcheck":  {},
@@ -44,7 +46,17 @@ var layers = map[string][]string{
 var testImports = []string{"internal/fdcheck", "internal/testproc", "test/lab"}
 
 // leaves decide nothing and return their errors, so they have nothing to log.
-var leaves = []string{"activation", "dispatch", "gateway/certs", "http1", "settings", "python", "websocket"}
+var leaves = []string{
+	"activation",
+	"dispatch",
+	"gateway/certs",
+	"gateway/negotiate",
+	"gateway/static",
+	"http1",
+	"python",
+	"settings",
+	"websocket",
+}
 
 // listed is what `go list -json` says of a package.
 type listed struct {

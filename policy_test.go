@@ -86,12 +86,15 @@ var readOnly = map[string]string{
 	"pool/phase.go moves":              "table of lawful moves",
 	"settings/registry.go registry":    "the registry of settings",
 
+	"gateway/static/types.go types": "table",
+
 	"settings/parse.go byteUnits":                          "table",
 	"settings/toml.go tables":                              "table",
 	"settings/registry_application.go applicationSettings": "a part of the registry",
 	"settings/registry_gateway.go gatewaySettings":         "a part of the registry",
 	"settings/registry_parser.go parserSettings":           "a part of the registry",
 	"settings/registry_service.go serviceSettings":         "a part of the registry",
+	"settings/registry_static.go staticSettings":           "a part of the registry",
 	"settings/registry_sockets.go socketSettings":          "a part of the registry",
 	"settings/registry_workers.go workerSettings":          "a part of the registry",
 	"settings/registry_workers.go classAliases":            "table",

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/indrik/indrik/dispatch"
+	"github.com/indrik/indrik/gateway/static"
 )
 
 // orphanTime is how long a gateway whose master is gone may go on to finish
@@ -40,6 +41,7 @@ type gateway struct {
 	channel    *dispatch.Channel
 	board      *dispatch.Scoreboard
 	access     *accessLog
+	site       *static.Site // nil without static files
 	forwarding forwarding
 	loops      []*loop
 	running    sync.WaitGroup
@@ -162,6 +164,9 @@ func (g *gateway) configure(o *order, fds []int) error {
 		return fmt.Errorf("open the scoreboard: %w", err)
 	}
 	if g.access, err = openAccessLog(g.config.AccessLog, g.stdout, g.log); err != nil {
+		return err
+	}
+	if err := g.openSite(); err != nil {
 		return err
 	}
 	if g.secrets, err = g.openSecrets(); err != nil {

@@ -57,6 +57,8 @@ type Config struct {
 	// QueueTimeout is how long a request may wait for a worker (60 s). Then its
 	// client gets 503 with Retry-After.
 	QueueTimeout time.Duration `json:"queue_timeout"`
+	// Static is what is served from files, without a worker.
+	Static Static `json:"static"`
 	// SpoolDir holds bodies too large for memory, as unlinked files ("": the
 	// system's directory for temporary files).
 	SpoolDir string `json:"spool_dir"`

@@ -19,6 +19,9 @@ func (l *loop) take(c *conn, data []byte) (used int) {
 	}
 	body := int(max(h.ContentLength, 0))
 	switch {
+	case l.gateway.site != nil && l.gateway.site.Claims(h.Method, l.origin.path):
+		l.lend(c, data, (*exchange).serveStatic)
+		return len(data)
 	case l.limits.body > 0 && h.ContentLength > l.limits.body:
 		l.refuse(c, errBodyTooLarge)
 		return len(data)

@@ -38,6 +38,9 @@ func (m *master) prepare(ctx context.Context) error {
 		}
 	}
 	var err error
+	if m.static, err = staticFiles(m.cfg.Settings); err != nil {
+		return err
+	}
 	if m.notifier, err = activation.NewNotifier(m.env); err != nil {
 		return err
 	}

@@ -102,6 +102,7 @@ func (m *master) gatewayConfig() gateway.Config {
 		Permit:       permissions(s),
 		BodyLimit:    int64(s.LimitRequestBody()),
 		SpoolDir:     s.TmpUploadDir(),
+		Static:       m.static,
 
 		ForwardedAllowIPs: s.ForwardedAllowIPs(),
 		TLS:               m.tls,

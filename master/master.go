@@ -50,6 +50,7 @@ type master struct {
 	loops    int          // of the gateway
 	wanted   int          // workers
 	tls      *gateway.TLS // nil for none
+	static   gateway.Static
 
 	gate  gate
 	gen   *generation

@@ -8,4 +8,13 @@ const maxSeconds = 1_000_000_000
 
 // registry is the one table, in the order in which docs and help show it. Each
 // group has a file of its own. It is never written after the program started.
-var registry = slices.Concat(socketSettings, workerSettings, gatewaySettings, parserSettings, tlsSettings, applicationSettings, serviceSettings)
+var registry = slices.Concat(
+	socketSettings,
+	workerSettings,
+	gatewaySettings,
+	parserSettings,
+	tlsSettings,
+	staticSettings,
+	applicationSettings,
+	serviceSettings,
+)

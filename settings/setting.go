@@ -79,13 +79,14 @@ const (
 	Workers     Group = "Workers"
 	Gateway     Group = "Gateway"
 	TLS         Group = "TLS"
+	Files       Group = "Static files"
 	Application Group = "Application"
 	Service     Group = "Service"
 )
 
 // Groups returns the chapters in their order.
 func Groups() []Group {
-	return []Group{Sockets, Workers, Gateway, TLS, Application, Service}
+	return []Group{Sockets, Workers, Gateway, TLS, Files, Application, Service}
 }
 
 // All returns every setting, in the order of the documentation. The slice is
