@@ -24,6 +24,7 @@ var longFiles = map[string]string{}
 // longFunctions may have more than maxFunction lines; "file.go Function".
 var longFunctions = map[string]string{
 	"http1/fields_test.go TestFieldRefusals": "one table of cases",
+	"settings/settings_test.go TestDefaults": "one table of cases",
 }
 
 // forbidden are calls and values that product code does without. A key with an
@@ -66,10 +67,21 @@ var forgiven = map[string]map[string]string{
 // readOnly are package variables that nothing writes after they were made.
 // Errors made by errors.New, and embedded files, need no entry.
 var readOnly = map[string]string{
-	"gateway/forwarding.go schemeFields": "table",
-	"gateway/forwarding.go errSchemes":   "error with a status",
-	"gateway/origin.go httpPort":         "bytes that Go cannot hold in a constant",
-	"gateway/origin.go httpsPort":        "bytes that Go cannot hold in a constant",
+	"gateway/forwarding.go errForwarded":         "error with a status",
+	"gateway/forwarding.go errForwardedFor":      "error with a status",
+	"gateway/forwarding.go errForwardedHost":     "error with a status",
+	"gateway/forwarding.go errForwardedPort":     "error with a status",
+	"gateway/forwarding.go errForwardedPrefix":   "error with a status",
+	"gateway/forwarding.go errForwardedProto":    "error with a status",
+	"gateway/forwarding.go errSchemes":           "error with a status",
+	"gateway/forwarding.go hostName":             "bytes that Go cannot hold in a constant",
+	"gateway/forwarding.go scriptName":           "bytes that Go cannot hold in a constant",
+	"gateway/hops.go colon":                      "bytes that Go cannot hold in a constant",
+	"gateway/hops.go unknownNode":                "bytes that Go cannot hold in a constant",
+	"gateway/names.go errUnderscore":             "error with a status",
+	"gateway/origin.go httpPort":                 "bytes that Go cannot hold in a constant",
+	"gateway/origin.go httpsPort":                "bytes that Go cannot hold in a constant",
+	"settings/registry_proxies.go proxySettings": "a part of the registry",
 
 	"gateway/certs/ciphers.go openSSLNames": "table",
 	"settings/registry_tls.go tlsSettings":  "a part of it",

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"bytes"
 	"strconv"
 
 	"github.com/indrik/indrik/dispatch"
@@ -67,26 +66,26 @@ func (e *environ) appendField(b []byte, fields []http1.Field, i int) []byte {
 		return b
 	}
 	for j := range fields[:i] {
-		if sameName(fields[j].Name, f.Name) {
+		if http1.SameEnvName(fields[j].Name, f.Name) {
 			return b // was merged into the first
 		}
 	}
 	value, merged := f.Value, false
 	for j := i + 1; j < len(fields); j++ {
-		if !sameName(fields[j].Name, f.Name) {
+		if !http1.SameEnvName(fields[j].Name, f.Name) {
 			continue
 		}
 		if !merged {
 			e.merged, merged = append(e.merged[:0], value...), true
 		}
 		separator := ","
-		if sameName(f.Name, []byte("cookie")) {
+		if sameName(f.Name, "cookie") {
 			separator = "; "
 		}
 		e.merged = append(append(e.merged, separator...), fields[j].Value...)
 		value = e.merged
 	}
-	if sameName(f.Name, []byte("content-type")) {
+	if sameName(f.Name, "content-type") {
 		return appendPair(b, "CONTENT_TYPE", value)
 	}
 	return dispatch.AppendLatin1(appendEnvKey(b, f.Name), value)
@@ -124,26 +123,20 @@ var commonKeys = func() map[string][]byte {
 
 const maxFieldName = 240 // longer ones are dropped
 
-// passed reports whether a field becomes an environ variable. Names with an
-// underscore do not: after the mapping they could pass for another's, with a
-// dash. Proxy does not, because CGI programs take HTTP_PROXY for a setting. The
+// passed reports whether a field becomes an environ variable. Those with an
+// underscore were judged before (see [namePolicy]). Proxy does not, because CGI programs take HTTP_PROXY for a setting. The
 // framing fields do not: the body is delivered whole, with its length.
 func passed(name []byte) bool {
-	if len(name) > maxFieldName || bytes.IndexByte(name, '_') >= 0 {
+	if len(name) > maxFieldName {
 		return false
 	}
 	switch len(name) {
 	case len("proxy"):
-		return !sameName(name, []byte("proxy"))
+		return !sameName(name, "proxy")
 	case len("content-length"):
-		return !sameName(name, []byte("content-length"))
+		return !sameName(name, "content-length")
 	case len("transfer-encoding"):
-		return !sameName(name, []byte("transfer-encoding"))
+		return !sameName(name, "transfer-encoding")
 	}
 	return true
-}
-
-// sameName compares field names, which are ASCII tokens without regard to case.
-func sameName(a, b []byte) bool {
-	return len(a) == len(b) && a[0]|0x20 == b[0]|0x20 && bytes.EqualFold(a, b)
 }

@@ -50,6 +50,8 @@ func answerTo(err error) ownAnswer {
 		return ownAnswer{status: 400, text: "Only https is spoken here."}
 	case errors.Is(err, errConnect):
 		return ownAnswer{status: 501, text: "This server is no proxy."}
+	case errors.Is(err, errMount):
+		return ownAnswer{status: 500, text: "The server is not configured for this path."}
 	case errors.Is(err, errSpool):
 		return ownAnswer{status: 507, text: "The request body could not be stored."}
 	default:

@@ -74,7 +74,7 @@ func FuzzEnviron(f *testing.F) {
 		}
 		var e environ
 		var o origin
-		if o.trace(c, &h, &forwarding{}) != nil {
+		if (&gateway{}).admit(&o, c, &h) != nil {
 			return
 		}
 		message := e.append(nil, c, &h, &o, 7)

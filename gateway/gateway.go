@@ -157,7 +157,7 @@ func (g *gateway) configure(o *order, fds []int) error {
 		return fmt.Errorf("read the configuration: %w", err)
 	}
 	g.config = g.config.withRoom(openFiles())
-	if g.forwarding, err = g.config.forwarding(); err != nil {
+	if g.forwarding, err = g.config.Proxies.forwarding(); err != nil {
 		return err
 	}
 	if g.board, err = dispatch.OpenScoreboard(fds[0]); err != nil {

@@ -80,6 +80,7 @@ func openFiles() uint64 {
 func (c Config) rules() http1.Limits {
 	rules := http1.DefaultLimits()
 	rules.Line, rules.Fields, rules.FieldSize = c.LineLimit, c.Fields, c.FieldLimit
+	rules.Head = c.HeadLimit
 	rules.Permit = c.Permit
 	return rules
 }

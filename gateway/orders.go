@@ -27,10 +27,8 @@ type Config struct {
 	// AccessLog is where a line per response goes: nowhere if empty, standard
 	// output for "-", else the path of a file, opened for appending.
 	AccessLog string `json:"access_log"`
-	// ForwardedAllowIPs are the peers whose word about the client's scheme is
-	// taken: addresses and networks with commas between them, or "*". Peers on
-	// Unix sockets are always trusted.
-	ForwardedAllowIPs string `json:"forwarded_allow_ips"`
+	// Proxies says what servers in front are believed.
+	Proxies Proxies `json:"proxies"`
 	// KeepAlive is how long a connection may stay idle between two requests
 	// (60 s). Negative: connections are closed after each response.
 	KeepAlive time.Duration `json:"keep_alive"`
@@ -43,6 +41,8 @@ type Config struct {
 	LineLimit  int `json:"line_limit"`
 	Fields     int `json:"fields"`
 	FieldLimit int `json:"field_limit"`
+	// HeadLimit bounds the whole head in bytes (64 KiB). Past it clients get 431.
+	HeadLimit int `json:"head_limit"`
 	// Permit is what of broken HTTP is let through.
 	Permit Permissions `json:"permit"`
 	// BodyLimit bounds a request's body in bytes; 0 for no limit. Past it clients

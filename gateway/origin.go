@@ -21,20 +21,23 @@ type origin struct {
 
 	scheme string // "http" or "https": what the client spoke
 
-	host     []byte // name or address of the server, without brackets; perhaps empty
+	host     []byte // name or address of the server; perhaps empty
 	hostPort []byte // its port in decimal
 	bound    bool   // host and hostPort are the listener's own
 
-	prefix []byte // where the application is mounted, decoded: SCRIPT_NAME, root_path; empty or /… without final /
-	path   []byte // path of the target, decoded, without the prefix: PATH_INFO
+	prefix  []byte // where the application is mounted, decoded: SCRIPT_NAME, root_path; empty or /… without final /
+	path    []byte // path of the target, decoded, without the prefix: PATH_INFO
+	carried bool   // the target has the prefix before that path
+	must    bool   // it has to
 
 	room []byte // memory for the decoded and the joined
+	hops []hop  // of the Forwarded field that was read last
 }
 
 // trace finds the origin of a request. The error is that of a request that no
 // application should see.
 func (o *origin) trace(c *conn, h *http1.Head, f *forwarding) error {
-	o.room, o.prefix = o.room[:0], nil
+	o.room, o.prefix, o.carried, o.must = o.room[:0], nil, false, false
 	o.client, o.port, o.direct = c.client, c.port, true
 	o.host, o.hostPort, o.bound = c.listener.host, c.listener.port, !c.listener.unix
 	o.scheme = c.listener.scheme
@@ -49,22 +52,23 @@ func (o *origin) trace(c *conn, h *http1.Head, f *forwarding) error {
 	return o.locate(h)
 }
 
-// locate decodes the path.
+// locate decodes the path, and takes the prefix off if the path carries it: some
+// proxies pass on the whole path, others what is below their mount point.
 func (o *origin) locate(h *http1.Head) error {
 	begin := len(o.room)
 	var err error
 	o.room, err = http1.AppendPercentDecoded(o.room, h.Path)
 	o.path = o.room[begin:]
-	return err
-}
-
-// believe takes over what a trusted peer says of its client.
-func (o *origin) believe(h *http1.Head, f *forwarding) error {
-	scheme, err := f.scheme(h)
-	if scheme != "" {
-		o.scheme = scheme
+	if err != nil || len(o.prefix) == 0 || h.Form == http1.AsteriskForm {
+		return err
 	}
-	return err
+	rest, ok := bytes.CutPrefix(o.path, o.prefix)
+	if o.carried = ok && (len(rest) == 0 || rest[0] == '/'); o.carried {
+		o.path = rest
+	} else if o.must {
+		return errMount
+	}
+	return nil
 }
 
 // appendEnviron appends the variables of RFC 3875 that say whence and whereto.

@@ -132,7 +132,6 @@ func scopeScheme(kind scopeKind, scheme string) string {
 // at its start whether or not the client's had it, so that an application can
 // always take it off (ASGI, "WSGI compatibility").
 func (s *scope) appendPath(b []byte, h *http1.Head, o *origin, mount string) []byte {
-	carried := len(o.prefix) > 0 && len(h.Path) > len(o.path) && bytes.HasPrefix(h.Path, o.prefix)
 	s.path = append(s.path[:0], o.prefix...)
 	if len(s.path) == 0 {
 		s.path = append(s.path, mount...)
@@ -142,7 +141,7 @@ func (s *scope) appendPath(b []byte, h *http1.Head, o *origin, mount string) []b
 	s.path = append(s.path, o.path...)
 	b = appendUTF8(dispatch.AppendKey(b, "path"), s.path)
 	b = dispatch.AppendKey(b, "raw_path")
-	if carried || root == 0 {
+	if o.carried || root == 0 {
 		return dispatch.AppendBytes(b, h.Path)
 	}
 	s.path = append(s.path[:root], h.Path...)
@@ -203,11 +202,10 @@ func appendScopeFields(b []byte, fields []http1.Field) (_ []byte, trailers bool)
 	return b, trailers
 }
 
-// inScope reports whether a field is passed on. Names with an underscore are
-// not: frameworks that make CGI variables of them would take one for another's,
-// with a dash. Proxy is not, because of what CGI made of it.
+// inScope reports whether a field is passed on. Proxy is not, because of what
+// CGI made of it. Names with an underscore were judged before (namePolicy).
 func inScope(name []byte) bool {
-	return bytes.IndexByte(name, '_') < 0 && !(len(name) == len("proxy") && sameName(name, []byte("proxy")))
+	return !sameName(name, "proxy")
 }
 
 // takesTrailers reports whether the value of a TE field names trailers (RFC
@@ -235,7 +233,7 @@ func appendSubprotocols(b []byte, fields []http1.Field) []byte {
 
 func eachSubprotocol(fields []http1.Field, found func(name []byte)) {
 	for i := range fields {
-		if !sameName(fields[i].Name, []byte("sec-websocket-protocol")) {
+		if !sameName(fields[i].Name, "sec-websocket-protocol") {
 			continue
 		}
 		for item := range bytes.SplitSeq(fields[i].Value, []byte(",")) {

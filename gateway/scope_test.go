@@ -26,7 +26,7 @@ func scopeFrom(t *testing.T, kind scopeKind, c *conn, head, prefix, mount string
 		t.Fatalf("%q: %v", head, err)
 	}
 	var o origin
-	need(t, o.trace(c, &h, &forwarding{}))
+	need(t, (&gateway{}).admit(&o, c, &h))
 	o.prefix = []byte(prefix)
 	var s scope
 	v, err := dispatch.Unmarshal(s.append(nil, kind, c, &h, &o, mount))
@@ -117,7 +117,7 @@ func TestTheRootPathBeginsThePath(t *testing.T) {
 func scopePathOf(t *testing.T, raw, prefix, path string) dispatch.Dict {
 	t.Helper()
 	var s scope
-	o := origin{prefix: []byte(prefix), path: []byte(path)}
+	o := origin{prefix: []byte(prefix), path: []byte(path), carried: true}
 	b := s.appendPath(dispatch.AppendDict(nil), &http1.Head{Path: []byte(raw)}, &o, "")
 	v, err := dispatch.Unmarshal(dispatch.AppendDictEnd(b))
 	need(t, err)

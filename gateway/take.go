@@ -58,11 +58,18 @@ func (l *loop) parse(c *conn, data []byte) (h *http1.Head, complete bool, err er
 	return h, false, nil
 }
 
-// admit traces the origin of a request, and refuses what is lawful HTTP but
-// nothing an application can be asked.
+// admit refuses what is lawful HTTP but nothing an application can be asked,
+// takes out of the head what a client may not say, and traces the origin of
+// the request. Every head goes through here before it is acted upon.
 func (g *gateway) admit(o *origin, c *conn, h *http1.Head) error {
 	if h.Form == http1.AuthorityForm {
 		return errConnect
+	}
+	if h.Form == http1.AbsoluteForm {
+		setHost(h, h.Authority) // RFC 9112 section 3.2.2: the field does not count
+	}
+	if err := g.forwarding.names.apply(h, c.trusted); err != nil {
+		return err
 	}
 	return o.trace(c, h, &g.forwarding)
 }

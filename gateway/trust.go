@@ -13,10 +13,10 @@ type trust struct {
 	networks []netip.Prefix
 }
 
-// parseTrust reads forwarded_allow_ips: addresses and networks with commas
+// parseTrust reads a setting like forwarded_allow_ips: addresses and networks with commas
 // between them, or "*" for everybody. A network with host bits set is refused,
 // because it is mostly a mistyped address.
-func parseTrust(list string) (trust, error) {
+func parseTrust(setting, list string) (trust, error) {
 	var t trust
 	for text := range strings.SplitSeq(list, ",") {
 		text = strings.TrimSpace(text)
@@ -38,7 +38,7 @@ func parseTrust(list string) (trust, error) {
 			err = fmt.Errorf("it has host bits set; write %v or a single address", network.Masked())
 		}
 		if err != nil {
-			return trust{}, fmt.Errorf("forwarded_allow_ips: %q is no address or network: %w", text, err)
+			return trust{}, fmt.Errorf("%s: %q is no address or network: %w", setting, text, err)
 		}
 		t.networks = append(t.networks, network)
 	}

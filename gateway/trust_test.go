@@ -16,7 +16,7 @@ func TestTrustReadsAddressesAndNetworks(t *testing.T) {
 		{"10.0.0.0/8", "10.9.8.7", true}, {"10.0.0.0/8", "11.0.0.1", false}, {"fd00::/8", "fd12::1", true},
 		{"*", "8.8.8.8", true}, {"", "127.0.0.1", false}, {"::ffff:10.0.0.1", "10.0.0.1", true},
 	} {
-		trusted, err := parseTrust(c.list)
+		trusted, err := parseTrust("forwarded_allow_ips", c.list)
 		if err != nil {
 			t.Errorf("%q: %v", c.list, err)
 		}
@@ -25,7 +25,7 @@ func TestTrustReadsAddressesAndNetworks(t *testing.T) {
 		}
 	}
 	for _, list := range []string{"10.0.0.1/8", "localhost", "1.2.3", "10.0.0.0/33", "127.0.0.1;::1"} {
-		if _, err := parseTrust(list); err == nil {
+		if _, err := parseTrust("forwarded_allow_ips", list); err == nil {
 			t.Errorf("%q was taken", list)
 		}
 	}
@@ -35,7 +35,7 @@ func TestTrustReadsAddressesAndNetworks(t *testing.T) {
 // an application take plain text for TLS.
 func TestOnlyTrustedPeersSayTheScheme(t *testing.T) {
 	for _, trusted := range []string{"127.0.0.1", "10.0.0.1"} {
-		g := newRig(t, func(c *Config) { c.ForwardedAllowIPs = trusted })
+		g := newRig(t, func(c *Config) { c.Proxies = Proxies{AllowIPs: trusted, SchemeHeaders: schemeHeaders} })
 		g.hire(0, func(s *seat, id int64, env map[string]any, _ []byte, _ int) {
 			s.send(dispatch.Tuple{id, "200 OK", fields(), []byte(env["wsgi.url_scheme"].(string))})
 		})
@@ -62,4 +62,9 @@ func TestOnlyTrustedPeersSayTheScheme(t *testing.T) {
 			}
 		}
 	}
+}
+
+// schemeHeaders are Gunicorn's default.
+var schemeHeaders = []SchemeHeader{
+	{"X-FORWARDED-PROTOCOL", "ssl"}, {"X-FORWARDED-PROTO", "https"}, {"X-FORWARDED-SSL", "on"},
 }

@@ -2,6 +2,13 @@ package http1
 
 import "bytes"
 
+// ValidAuthority reports whether a is a host, which is not empty, with or
+// without a port: what a Host field may hold and be useful (RFC 9110 §7.2).
+func ValidAuthority(a []byte) bool {
+	_, ok := authority(a)
+	return ok && len(a) > 0 && a[0] != ':'
+}
+
 // authority checks uri-host [ ":" port ] (RFC 9110 §7.2), without user
 // information, and returns the port, empty if there is none or nothing after
 // the colon. The host may be empty: RFC 9112 §3.2 has a client send an empty

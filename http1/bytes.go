@@ -52,6 +52,9 @@ func span(b []byte, bit uint8) int {
 	return len(b)
 }
 
+// TokenLen counts the bytes of the token that b begins with (RFC 9110 §5.6.2).
+func TokenLen(b []byte) int { return span(b, isToken) }
+
 // allOf reports whether every byte of b belongs to the class bit.
 func allOf[T Text](b T, bit uint8) bool {
 	for i := range len(b) {

@@ -49,6 +49,19 @@ func AppendEnvName(dst, name []byte) []byte {
 // another one. Gunicorn drops such fields by default (header_map).
 func HasUnderscore(name []byte) bool { return bytes.IndexByte(name, '_') >= 0 }
 
+// SameEnvName reports whether two field names get the same environ key.
+func SameEnvName(a, b []byte) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range b {
+		if a[i] != b[i] && envByte[a[i]] != envByte[b[i]] {
+			return false
+		}
+	}
+	return true
+}
+
 // envByte is written once, here, and only read afterwards.
 var envByte = func() (t [256]byte) {
 	for i := range t {

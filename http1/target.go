@@ -150,3 +150,9 @@ func (h *Head) pathQuery(t []byte) {
 		h.Path, h.Query, h.HasQuery = t[:i], t[i+1:], true
 	}
 }
+
+// ValidPath reports whether p could be the path of an origin-form: it begins
+// with a slash and has no query behind it.
+func ValidPath(p []byte) bool {
+	return len(p) > 0 && p[0] == '/' && allOf(p, isTarget) && bytes.IndexByte(p, '?') < 0
+}

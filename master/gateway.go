@@ -104,8 +104,9 @@ func (m *master) gatewayConfig() gateway.Config {
 		SpoolDir:     s.TmpUploadDir(),
 		Static:       m.static,
 
-		ForwardedAllowIPs: s.ForwardedAllowIPs(),
-		TLS:               m.tls,
+		TLS:       m.tls,
+		HeadLimit: s.LimitRequestHead(),
+		Proxies:   proxies(s),
 	}
 }
 

@@ -75,6 +75,8 @@ func (s Setting) values() string {
 		return "text; the option may be repeated"
 	case CommaList:
 		return "texts with commas between them"
+	case Pairs:
+		return "NAME=VALUE with commas between them"
 	case String:
 	}
 	return "text"

@@ -10,7 +10,7 @@ import (
 )
 
 // parse turns one text into the Go value of the setting's kind: string, int,
-// bool, time.Duration or []string; for a List, one item as a string. earlier is an
+// bool, time.Duration, []string or []Pair; for a List, one item as a string. earlier is an
 // error that was found when the text was fetched. Every error here is a reason
 // and a remedy with a semicolon between them.
 func (s Setting) parse(text string, earlier error) (any, error) {
@@ -40,6 +40,8 @@ func (s Setting) parse(text string, earlier error) (any, error) {
 		return parseBool(text)
 	case CommaList:
 		return splitCommas(text), nil
+	case Pairs:
+		return splitPairs(text)
 	case String, List:
 		return text, nil
 	}
@@ -117,7 +119,7 @@ func (s Setting) parseBytes(text string) (int, error) {
 	}
 	n, err := strconv.Atoi(number)
 	switch {
-	case errors.Is(err, strconv.ErrRange), err == nil && (n < s.Min || n > s.Max/factor):
+	case errors.Is(err, strconv.ErrRange), err == nil && (n > s.Max/factor || n*factor < s.Min):
 		return 0, fmt.Errorf("out of range; give a size from %d to %d bytes", s.Min, s.Max)
 	case err != nil:
 		return 0, fmt.Errorf("not a size; give a number of bytes from %d to %d, or units like 64KiB", s.Min, s.Max)
@@ -158,6 +160,33 @@ func splitCommas(text string) []string {
 		}
 	}
 	return items
+}
+
+func splitPairs(text string) ([]Pair, error) {
+	pairs := []Pair{}
+	for _, item := range splitCommas(text) {
+		name, value, ok := strings.Cut(item, "=")
+		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
+		if !ok || name == "" {
+			return nil, fmt.Errorf("%q is not NAME=VALUE; write it like X-FORWARDED-PROTO=https", item)
+		}
+		pairs = append(pairs, Pair{name, value})
+	}
+	return pairs, nil
+}
+
+// checkHeaders refuses names that no header field can have: they would never
+// be found, and their proxy never believed.
+func checkHeaders(text string) error {
+	pairs, err := splitPairs(text)
+	for _, p := range pairs {
+		if strings.ContainsFunc(p.Name, func(r rune) bool {
+			return r <= ' ' || r >= 0x7f || strings.ContainsRune("\"(),/:;<=>?@[\\]{}", r)
+		}) {
+			return fmt.Errorf("%q is no name of a header field; write it like X-FORWARDED-PROTO=https", p.Name)
+		}
+	}
+	return err
 }
 
 // portToBind is what PORT means to Gunicorn and to the platforms that set it:

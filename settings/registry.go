@@ -12,6 +12,7 @@ var registry = slices.Concat(
 	socketSettings,
 	workerSettings,
 	gatewaySettings,
+	proxySettings,
 	parserSettings,
 	tlsSettings,
 	staticSettings,

@@ -57,13 +57,6 @@ var gatewaySettings = []Setting{
 		Since:       "0.1.0",
 	},
 	{
-		Name: "forwarded_allow_ips", Flag: "forwarded-allow-ips", Metavar: "ADDRESSES", Group: Gateway, Kind: String,
-		Default: "127.0.0.1,::1", Env: "FORWARDED_ALLOW_IPS",
-		Help:  "Believe X-Forwarded-Proto and its kin from these proxies, with commas between them; * for all",
-		Note:  "Addresses and networks (`10.0.0.0/8`). Peers on Unix sockets are always believed.",
-		Since: "0.1.0",
-	},
-	{
 		Name: "gateway_threads", Flag: "gateway-threads", Metavar: "N", Group: Gateway, Kind: Int,
 		Default: "0", DefaultHelp: "0, as many as the processors suggest", Min: 0, Max: maxThreads,
 		Help:  "Serve clients with this many event loops in the gateway; 0 chooses",

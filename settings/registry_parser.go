@@ -6,7 +6,7 @@ var parserSettings = []Setting{
 		Name: "limit_request_line", Flag: "limit-request-line", Metavar: "BYTES", Group: Gateway, Kind: Bytes,
 		Default: "4094", Min: 0, Max: 65536,
 		Help:  "Refuse a longer request line with 414; 0 for no limit but that of the whole head",
-		Note:  "Gunicorn takes more than 8190 for 8190. The whole head is at most 64 KiB.",
+		Note:  "Gunicorn takes more than 8190 for 8190. See also `limit_request_head`.",
 		Since: "0.1.0",
 	},
 	{
@@ -20,6 +20,13 @@ var parserSettings = []Setting{
 		Default: "8190", Min: 0, Max: 65536,
 		Help:  "Refuse a longer header field with 431; 0 for no limit but that of the whole head",
 		Since: "0.1.0",
+	},
+	{
+		Name: "limit_request_head", Flag: "limit-request-head", Metavar: "BYTES", Group: Gateway, Kind: Bytes,
+		Default: "64KiB", Min: 1024, Max: 65536,
+		Help:  "Refuse a request whose line and header fields together are longer with 431",
+		Note:  "Gunicorn has no such setting; the product of its three others is its limit.",
+		Since: "0.2.0",
 	},
 	{
 		Name: "permit_unconventional_http_method", Flag: "permit-unconventional-http-method", Group: Gateway, Kind: Bool,

@@ -27,7 +27,13 @@ const (
 	// CommaList is one text of items with commas between them, empty items
 	// ignored; its value is a []string.
 	CommaList
+	// Pairs is one text of items NAME=VALUE with commas between them, empty
+	// items ignored; its value is a []Pair in the order given.
+	Pairs
 )
+
+// Pair is one item of a setting of kind [Pairs].
+type Pair struct{ Name, Value string }
 
 // Setting is one row of the registry. It is a value; changing a copy changes
 // nothing.

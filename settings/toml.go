@@ -79,7 +79,8 @@ func unknownName(name string) error {
 // texts are the texts that a value of TOML stands for.
 func (s Setting) texts(value any) ([]string, error) {
 	list, isList := value.([]any)
-	if isList && s.Kind != List && s.Kind != CommaList {
+	joined := s.Kind == CommaList || s.Kind == Pairs
+	if isList && s.Kind != List && !joined {
 		return nil, errors.New("it takes one value, not an array")
 	}
 	if !isList {
@@ -93,7 +94,7 @@ func (s Setting) texts(value any) ([]string, error) {
 		}
 		texts = append(texts, text)
 	}
-	if isList && s.Kind == CommaList {
+	if isList && joined {
 		texts = []string{strings.Join(texts, ",")}
 	}
 	return texts, nil

@@ -95,6 +95,9 @@ func (v *Values) LimitRequestFields() int { return of[int](v, "limit_request_fie
 // own.
 func (v *Values) LimitRequestFieldSize() int { return of[int](v, "limit_request_field_size") }
 
+// LimitRequestHead bounds a whole request head in bytes, 1024 to 65536.
+func (v *Values) LimitRequestHead() int { return of[int](v, "limit_request_head") }
+
 // PermitUnconventionalHTTPMethod lets every token be a method.
 func (v *Values) PermitUnconventionalHTTPMethod() bool {
 	return of[bool](v, "permit_unconventional_http_method")
@@ -120,10 +123,6 @@ func (v *Values) LimitRequestBody() int { return of[int](v, "limit_request_body"
 // TmpUploadDir is where large bodies are kept until their request ends; "" for
 // the system's choice.
 func (v *Values) TmpUploadDir() string { return of[string](v, "tmp_upload_dir") }
-
-// ForwardedAllowIPs are the proxies that may say what scheme their client
-// spoke, as they were written: the gateway reads the list.
-func (v *Values) ForwardedAllowIPs() string { return of[string](v, "forwarded_allow_ips") }
 
 // GatewayThreads returns the number of event loops of the gateway, 1 to 62, or
 // 0 when the gateway's starter is to choose.

@@ -1,0 +1,20 @@
+package master
+
+import (
+	"github.com/indrik/indrik/gateway"
+	"github.com/indrik/indrik/settings"
+)
+
+// proxies are the settings about servers in front.
+func proxies(s *settings.Values) gateway.Proxies {
+	p := gateway.Proxies{
+		AllowIPs:         s.ForwardedAllowIPs(),
+		Family:           s.Forwarded(),
+		HeaderMap:        s.HeaderMap(),
+		ForwarderHeaders: s.ForwarderHeaders(),
+	}
+	for _, h := range s.SecureSchemeHeaders() {
+		p.SchemeHeaders = append(p.SchemeHeaders, gateway.SchemeHeader(h))
+	}
+	return p
+}

@@ -1,0 +1,41 @@
+package settings
+
+// proxySettings are about servers in front and what they are believed.
+var proxySettings = []Setting{
+	{
+		Name: "forwarded_allow_ips", Flag: "forwarded-allow-ips", Metavar: "ADDRESSES", Group: Gateway, Kind: String,
+		Default: "127.0.0.1,::1", Env: "FORWARDED_ALLOW_IPS",
+		Help:  "Let these proxies, with commas between them, speak for their clients; * for all",
+		Note:  "Addresses and networks (`10.0.0.0/8`). Peers on Unix sockets always may. What they may say: `secure_scheme_headers`, `forwarder_headers` and `forwarded`; see [proxies.md](proxies.md).",
+		Since: "0.1.0",
+	},
+	{
+		Name: "secure_scheme_headers", Flag: "secure-scheme-headers", Metavar: "NAME=VALUE,...", Group: Gateway, Kind: Pairs,
+		Default:     "X-FORWARDED-PROTOCOL=ssl,X-FORWARDED-PROTO=https,X-FORWARDED-SSL=on",
+		DefaultHelp: "X-FORWARDED-PROTO=https and kin", check: checkHeaders,
+		Help:  "Take a request for https if a trusted proxy sends one of these header fields with this value",
+		Note:  "The default is that of Gunicorn: `X-FORWARDED-PROTOCOL=ssl,X-FORWARDED-PROTO=https,X-FORWARDED-SSL=on`. Values are compared exactly. Fields that contradict each other are answered 400. Not looked at with `forwarded = forwarded`. Gunicorn has it in the configuration file only.",
+		Since: "0.2.0",
+	},
+	{
+		Name: "forwarded", Flag: "forwarded", Metavar: "FAMILY", Group: Gateway, Kind: Choice,
+		Default: "none", Choices: []string{"none", "x-forwarded", "forwarded"},
+		Help:  "Believe trusted proxies about client address, host, port and prefix: none, x-forwarded or forwarded",
+		Note:  "`x-forwarded` reads X-Forwarded-For, -Proto, -Host, -Port and -Prefix, `forwarded` the field of RFC 7239. Name only what your proxy sets itself: what it passes on is the client's. Gunicorn believes the scheme and never the rest, which is `none`. See [proxies.md](proxies.md).",
+		Since: "0.2.0",
+	},
+	{
+		Name: "forwarder_headers", Flag: "forwarder-headers", Metavar: "NAMES", Group: Gateway, Kind: CommaList,
+		Default: "SCRIPT_NAME,PATH_INFO",
+		Help:    "Accept these header names with underscores, with commas between them, from trusted proxies; * for all",
+		Note:    "SCRIPT_NAME becomes the mount point, and a path that is not below it is answered 500. A field that is so accepted replaces those whose names differ only in dashes; Gunicorn joins them.",
+		Since:   "0.2.0",
+	},
+	{
+		Name: "header_map", Flag: "header-map", Metavar: "HOW", Group: Gateway, Kind: Choice,
+		Default: "drop", Choices: []string{"drop", "refuse", "dangerous"},
+		Help:  "Treat header names with underscores so: drop, refuse (400) or dangerous (let through)",
+		Note:  "In the environ X_User and X-User are one name. With `dangerous` the one with dashes is taken where both are there; Gunicorn joins them.",
+		Since: "0.2.0",
+	},
+}

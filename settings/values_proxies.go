@@ -1,0 +1,26 @@
+package settings
+
+import "slices"
+
+// ForwardedAllowIPs are the proxies that may speak for their clients, as they
+// were written: the gateway reads the list.
+func (v *Values) ForwardedAllowIPs() string { return of[string](v, "forwarded_allow_ips") }
+
+// SecureSchemeHeaders are the header fields by which proxies say that their
+// client spoke TLS, each with the value that means it.
+func (v *Values) SecureSchemeHeaders() []Pair {
+	return slices.Clone(of[[]Pair](v, "secure_scheme_headers"))
+}
+
+// Forwarded names the fields that are believed beside those: "none",
+// "x-forwarded" or "forwarded".
+func (v *Values) Forwarded() string { return of[string](v, "forwarded") }
+
+// ForwarderHeaders are names with underscores that trusted proxies may use.
+func (v *Values) ForwarderHeaders() []string {
+	return slices.Clone(of[[]string](v, "forwarder_headers"))
+}
+
+// HeaderMap says what becomes of other such names: "drop", "refuse" or
+// "dangerous".
+func (v *Values) HeaderMap() string { return of[string](v, "header_map") }
