@@ -257,6 +257,7 @@ func (l *loop) write(c *conn, p []byte) {
 // disturbed, and its reply will find no one.
 func (l *loop) abandon(c *conn) {
 	if c.request != nil {
+		l.tellLeft(c.request)
 		c.request.conn = nil
 		c.request = nil
 	}

@@ -13,7 +13,6 @@ func environPrefix(c Config) []byte {
 	b := appendPair(nil, "SERVER_SOFTWARE", c.Software)
 	b = dispatch.AppendKey(b, "wsgi.version")
 	b = dispatch.AppendInt(dispatch.AppendInt(dispatch.AppendTuple(b, 2), 1), 0)
-	b = dispatch.AppendBool(dispatch.AppendKey(b, "wsgi.multithread"), false)
 	b = dispatch.AppendBool(dispatch.AppendKey(b, "wsgi.multiprocess"), c.Multiprocess)
 	b = dispatch.AppendBool(dispatch.AppendKey(b, "wsgi.run_once"), false)
 	return dispatch.AppendBool(dispatch.AppendKey(b, "wsgi.input_terminated"), true)
@@ -28,7 +27,8 @@ func appendPair[T ~string | ~[]byte](b []byte, key string, value T) []byte {
 // environ builds environs. It holds the memory that needs, so that nothing is
 // allocated for the next.
 type environ struct {
-	merged []byte
+	merged      []byte
+	multithread bool // workers have more than one seat
 }
 
 // append appends the environ of a request whose origin was traced. length is
@@ -37,6 +37,7 @@ type environ struct {
 func (e *environ) append(b []byte, c *conn, h *http1.Head, o *origin, length int64) []byte {
 	b = dispatch.AppendDict(b)
 	b = append(b, c.listener.prefix...)
+	b = dispatch.AppendBool(dispatch.AppendKey(b, "wsgi.multithread"), e.multithread)
 	b = o.appendEnviron(b, c)
 	b = append(b, c.tls...)
 	b = appendPair(b, "REQUEST_METHOD", h.Method)

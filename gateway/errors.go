@@ -9,6 +9,7 @@ import (
 var (
 	errQueueFull    = errors.New("too many requests wait for a worker")
 	errQueueTimeout = errors.New("no worker was free in time")
+	errFormChanged  = errors.New("the application became one of another interface while the request waited")
 	errWorkerDied   = errors.New("the worker that held the request ended")
 	errWorkerLate   = errors.New("the worker that held the request was killed for taking too long")
 	errBadReply     = errors.New("the worker's reply cannot be sent")
@@ -34,7 +35,7 @@ func answerTo(err error) ownAnswer {
 	switch {
 	case errors.As(err, &bad):
 		return ownAnswer{status: bad.Status, text: bad.Reason}
-	case errors.Is(err, errQueueFull), errors.Is(err, errQueueTimeout):
+	case errors.Is(err, errQueueFull), errors.Is(err, errQueueTimeout), errors.Is(err, errFormChanged):
 		return ownAnswer{status: 503, text: "The server is busy.", retryAfter: true}
 	case errors.Is(err, errWorkerDied):
 		return ownAnswer{status: 502, text: "The process that worked on this request ended before it answered."}

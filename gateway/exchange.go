@@ -22,7 +22,7 @@ type exchange struct {
 	data     []byte // was read and belongs to no request yet
 	buffer   []byte // for copying; made when first needed
 	origin   origin
-	environ  environ
+	form     form
 	patience time.Duration
 
 	keep   bool // the connection may go on
@@ -40,6 +40,7 @@ func (l *loop) lend(c *conn, data []byte, work func(*exchange)) {
 		loop: l, gateway: l.gateway, conn: c,
 		data:     append([]byte(nil), data...),
 		patience: time.Duration(l.limits.patience),
+		form:     form{mount: l.form.mount},
 	}
 	c.pending, c.partial = nil, nil
 	go x.run(work)
@@ -112,7 +113,8 @@ func (x *exchange) serveRequest() {
 		line.ask(&x.origin, &h)
 	}
 	var err error
-	s.rest = x.environ.append(nil, x.conn, &h, &x.origin, body.size)
+	s.asgi = x.form.follow(x.gateway.course.Load())
+	s.rest = x.form.append(nil, x.conn, &h, &x.origin, body.size)
 	if s.rest, s.body, err = body.finish(s.rest); err != nil {
 		body.close()
 		x.refuse(err)
@@ -127,6 +129,7 @@ type submission struct {
 	conn    *conn // watched for the client's leaving; nil if it has several requests at a time
 	answers chan answer
 	asked   asked
+	asgi    bool     // the form of rest
 	rest    []byte   // the message after the id
 	body    *os.File // goes beside it, or nil
 }
@@ -137,11 +140,16 @@ func (s *submission) enqueue(l *loop) {
 		s.answers <- answer{failed: errClientLeft}
 		return
 	}
+	if s.asgi != l.course.asgi {
+		s.answers <- answer{failed: errFormChanged}
+		return
+	}
 	r := l.requests.add()
 	if r == nil {
 		s.answers <- answer{failed: errQueueFull}
 		return
 	}
+	r.asgi = s.asgi
 	r.answers, r.asked, r.body = s.answers, s.asked, s.body
 	if s.conn != nil {
 		r.lent, s.conn.request = s.conn, r

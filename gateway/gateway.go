@@ -48,6 +48,7 @@ type gateway struct {
 
 	secrets     *secrets // nil without TLS
 	residents   residents
+	course      atomic.Pointer[course] // the loops' own follows it
 	listeners   []*listener
 	connections atomic.Int64
 	draining    atomic.Bool
@@ -132,6 +133,8 @@ func (g *gateway) obey(m received) error {
 		return g.useLane(o, fds)
 	case "join":
 		return g.join(o, fds)
+	case "release":
+		return g.release(o)
 	case "leave":
 		return g.leave(o)
 	case "serve":
@@ -172,6 +175,7 @@ func (g *gateway) configure(o *order, fds []int) error {
 	if g.secrets, err = g.openSecrets(); err != nil {
 		return err
 	}
+	g.course.Store(&course{})
 	for id := range g.config.Loops {
 		l, err := newLoop(g, id)
 		if err != nil {
@@ -202,26 +206,48 @@ func (g *gateway) listen(o *order, fds []int) error {
 }
 
 func (g *gateway) useLane(o *order, fds []int) error {
-	generation, seats := o.number(1), o.number(3)
-	if o.bad || len(fds) != 2 {
+	c := course{generation: o.number(1), asgi: item[string](o, 2) == "asgi", seats: o.number(3), shared: len(fds) == 2}
+	if o.bad || len(fds) != 0 && len(fds) != 2 {
 		return fmt.Errorf("%w: lane", errOrder)
 	}
+	g.course.Store(&c)
+	var both *ends
+	if c.shared {
+		both = newEnds(fds[0], fds[1], len(g.loops))
+	}
 	for _, l := range g.loops {
-		ln := &lane{generation: generation, seats: seats, fd: fds[0], peek: fds[1]}
-		l.post(func(l *loop) { l.useLane(ln) })
+		ln := both.lane(c.generation, c.seats, nil)
+		l.post(func(l *loop) { l.useLane(c, ln) })
 	}
 	return nil
 }
 
 func (g *gateway) join(o *order, fds []int) error {
 	slot, pid, generation := o.number(1), o.number(2), o.number(3)
-	if o.bad || len(fds) != len(g.loops) {
+	loops := len(g.loops)
+	if o.bad || len(fds) != loops && len(fds) != loops+2 {
 		return fmt.Errorf("%w: join", errOrder)
+	}
+	var own *ends
+	if len(fds) > loops {
+		own = newEnds(fds[loops], fds[loops+1], loops)
 	}
 	for i, l := range g.loops {
 		_ = unix.SetNonblock(fds[i], true) // recvmmsg does not wait anyhow
 		w := &worker{slot: slot, pid: pid, generation: generation, fd: fds[i]}
+		w.own = own.lane(generation, 0, w)
 		l.post(func(l *loop) { l.join(w) })
+	}
+	return nil
+}
+
+func (g *gateway) release(o *order) error {
+	pid := o.number(2)
+	if o.bad {
+		return fmt.Errorf("%w: release", errOrder)
+	}
+	for _, l := range g.loops {
+		l.post(func(l *loop) { l.releaseWorker(pid) })
 	}
 	return nil
 }
@@ -263,7 +289,7 @@ func (g *gateway) serve() error {
 // nobody left to tell them of a worker's death.
 func (g *gateway) searchAlone() {
 	for _, l := range g.loops {
-		l.post(func(l *loop) { l.searchUntil = math.MaxInt64 })
+		l.post(func(l *loop) { l.alone, l.searchUntil = true, math.MaxInt64 })
 	}
 }
 

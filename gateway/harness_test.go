@@ -29,13 +29,42 @@ type rig struct {
 	board   *dispatch.Scoreboard
 	lane    [2]int // gateway's end, workers' end
 	address string // of the TCP listener
-	ended   chan error
-	log     *lockedBuffer
+
+	generation int // of the last lane order
+	ended      chan error
+	log        *lockedBuffer
 }
 
 // newRig starts a gateway that listens on a loopback port. It is drained at the
 // end of the test, and its log must hold no error then.
 func newRig(t *testing.T, change func(*Config)) *rig {
+	t.Helper()
+	g := startRig(t, change)
+	g.share(1)
+	g.serve()
+	return g
+}
+
+// share makes a lane for a generation of sync WSGI workers and sends requests
+// there.
+func (g *rig) share(generation int) {
+	g.t.Helper()
+	var err error
+	g.lane[0], g.lane[1], err = dispatch.SocketPair()
+	check(g.t, err)
+	check(g.t, unix.SetsockoptTimeval(g.lane[1], unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 60}))
+	check(g.t, g.master.Send(LaneOrder(generation, "wsgi", 1), g.lane[0], g.lane[1]))
+	g.generation = generation
+}
+
+func (g *rig) serve() {
+	g.t.Helper()
+	check(g.t, g.master.Send(ServeOrder()))
+	g.expect(FactServing)
+}
+
+// startRig starts a gateway that has no lane and does not accept yet.
+func startRig(t *testing.T, change func(*Config)) *rig {
 	t.Helper()
 	g := &rig{t: t, facts: make(chan dispatch.Tuple, 16), ended: make(chan error, 1), log: &lockedBuffer{}}
 	ours, theirs, err := dispatch.SocketPair()
@@ -64,12 +93,6 @@ func newRig(t *testing.T, change func(*Config)) *rig {
 	check(t, err)
 	check(t, g.master.Send(order, g.board.FD()))
 	g.listen()
-	g.lane[0], g.lane[1], err = dispatch.SocketPair()
-	check(t, err)
-	check(t, unix.SetsockoptTimeval(g.lane[1], unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 60}))
-	check(t, g.master.Send(LaneOrder(1, "wsgi", 1), g.lane[0], g.lane[1]))
-	check(t, g.master.Send(ServeOrder()))
-	g.expect(FactServing)
 	t.Cleanup(g.end)
 	return g
 }
@@ -110,7 +133,9 @@ func (g *rig) end() {
 	case <-time.After(5 * time.Second):
 		g.t.Errorf("the gateway did not drain")
 	}
-	_ = unix.Shutdown(g.lane[0], unix.SHUT_RDWR) // end of file for the workers
+	if g.lane[0] != 0 {
+		_ = unix.Shutdown(g.lane[0], unix.SHUT_RDWR) // end of file for the workers
+	}
 	_ = g.master.Close()
 	if said := g.log.String(); strings.Contains(said, "[ERROR]") && !g.t.Failed() {
 		g.t.Errorf("the gateway logged errors:\n%s", said)
@@ -124,6 +149,8 @@ type seat struct {
 	pid   int
 	reply []int // the worker's end for each loop
 	row   *dispatch.SeatRow
+	lane  int   // where it takes requests
+	own   []int // both ends of a lane of its own, the gateway's first
 }
 
 // application answers one request. It may take the request's descriptor (-1 if
@@ -133,14 +160,26 @@ type application func(s *seat, id int64, env map[string]any, body []byte, fd int
 // hire adds a worker that answers with app.
 func (g *rig) hire(slot int, app application) *seat {
 	g.t.Helper()
-	s := &seat{rig: g, slot: slot, pid: living(g.t), row: g.board.Seat(slot, 0)}
+	return g.employ(&seat{slot: slot, lane: g.lane[1]}, app)
+}
+
+// employ is hire for a seat that has its lane.
+func (g *rig) employ(s *seat, app application) *seat {
+	g.t.Helper()
+	return g.employAs(living(g.t), s, app)
+}
+
+// employAs is employ for a process of the test's own.
+func (g *rig) employAs(pid int, s *seat, app application) *seat {
+	g.t.Helper()
+	s.rig, s.pid, s.row = g, pid, g.board.Seat(s.slot, 0)
 	var fds []int
 	for range g.board.Loops() {
 		ours, theirs, err := dispatch.SocketPair()
 		check(g.t, err)
 		s.reply, fds = append(s.reply, ours), append(fds, theirs)
 	}
-	check(g.t, g.master.Send(JoinOrder(slot, s.pid, 1), fds...))
+	check(g.t, g.master.Send(JoinOrder(s.slot, s.pid, g.generation), append(fds, s.own...)...))
 	if app != nil {
 		go s.work(app)
 	}
@@ -162,7 +201,7 @@ func (s *seat) work(app application) {
 // take waits for the next request on the lane.
 func (s *seat) take() (id int64, env map[string]any, body []byte, fd int, ok bool) {
 	buffer, control := make([]byte, dispatch.MaxMessage), make([]byte, unix.CmsgSpace(4))
-	n, nc, _, _, err := unix.Recvmsg(s.rig.lane[1], buffer, control, unix.MSG_CMSG_CLOEXEC)
+	n, nc, _, _, err := unix.Recvmsg(s.lane, buffer, control, unix.MSG_CMSG_CLOEXEC)
 	if err == unix.EINTR {
 		return s.take()
 	}
@@ -181,7 +220,8 @@ func (s *seat) take() (id int64, env map[string]any, body []byte, fd int, ok boo
 	check(s.rig.t, err)
 	request := v.(dispatch.Tuple)
 	body, _ = request[2].([]byte)
-	return request[0].(int64), request[1].(dispatch.Dict), body, fd, true
+	env, _ = request[1].(dispatch.Dict) // None: the client left
+	return request[0].(int64), env, body, fd, true
 }
 
 // send sends a reply, with descriptors beside it.

@@ -24,7 +24,10 @@ type bench struct {
 	reply    []byte
 }
 
-func newBench(t testing.TB) *bench {
+func newBench(t testing.TB) *bench { return newLaneBench(t, false) }
+
+// newLaneBench has a worker on a shared lane, or on one of its own.
+func newLaneBench(t testing.TB, own bool) *bench {
 	board, err := dispatch.NewScoreboard(1, 1, 1)
 	need(t, err)
 	config, err := Config{Loops: 1, Epoch: 1}.withDefaults()
@@ -46,15 +49,17 @@ func newBench(t testing.TB) *bench {
 	b.conn = &conn{trusted: true, fd: pair[0], listener: ln, client: []byte("127.0.0.1"), peer: peerItems([]byte("127.0.0.1"), []byte("4000"))}
 	l.now = dispatch.Monotonic()
 	l.adopt(b.conn)
-	l.useLane(dispatchLane(lane, b.taker))
-	l.join(&worker{pid: 1, generation: 1, fd: reply})
+	w := &worker{pid: 1, generation: 1, fd: reply}
+	if ends := newEnds(lane, b.taker, 1); own {
+		w.own = ends.lane(1, 0, w)
+		l.useLane(course{generation: 1, seats: 100}, nil)
+	} else {
+		l.useLane(course{generation: 1, seats: 1, shared: true}, ends.lane(1, 1, nil))
+	}
+	l.join(w)
 	b.request = []byte("GET /path?query=1 HTTP/1.1\r\nHost: example.org\r\nUser-Agent: bench/1.0\r\nAccept: */*\r\n" +
 		"Accept-Encoding: gzip, br\r\nCookie: session=0123456789abcdef\r\nX-Custom: made up\r\n\r\n")
 	return b
-}
-
-func dispatchLane(ours, theirs int) *lane {
-	return &lane{generation: 1, seats: 1, fd: ours, peek: theirs}
 }
 
 // turn has one request answered.
@@ -100,22 +105,28 @@ func need(t testing.TB, err error) {
 
 // Garbage on the hot path would be paid for in latency by everybody.
 func TestTheExpressPathAllocatesNothing(t *testing.T) {
-	b := newBench(t)
-	for range 10 {
-		b.turn()
-	}
-	if n := testing.AllocsPerRun(500, b.turn); n > 0 {
-		t.Errorf("%v allocations per request, want none", n)
+	for _, own := range []bool{false, true} {
+		b := newLaneBench(t, own)
+		for range 10 {
+			b.turn()
+		}
+		if n := testing.AllocsPerRun(500, b.turn); n > 0 {
+			t.Errorf("%v allocations per request, own lane %v; want none", n, own)
+		}
 	}
 }
 
 // BenchmarkExpress is one request through parser, environ, lane, reply and
 // response, system calls included; the worker's part is a copy.
 func BenchmarkExpress(b *testing.B) {
-	rig := newBench(b)
-	b.ReportAllocs()
-	for b.Loop() {
-		rig.turn()
+	for name, own := range map[string]bool{"shared": false, "own": true} {
+		b.Run(name, func(b *testing.B) {
+			rig := newLaneBench(b, own)
+			b.ReportAllocs()
+			for b.Loop() {
+				rig.turn()
+			}
+		})
 	}
 }
 

@@ -19,6 +19,7 @@ type source struct {
 	kind     sourceKind
 	conn     *conn
 	worker   *worker
+	lane     *lane
 	listener *listener
 	// turn counts what had this descriptor's number. An event carries the turn
 	// that it was asked for in, because it may come after the number was closed
@@ -41,6 +42,7 @@ const (
 type worker struct {
 	slot, pid, generation int
 	fd                    int
+	own                   *lane // nil if it takes requests from the shared one
 }
 
 // loop is one thread of the express path. All fields but mail are its own.
@@ -62,8 +64,12 @@ type loop struct {
 	conns    []*conn
 	requests table
 	queue    queue
-	lane     *lane
-	lanes    []*lane
+	course   course
+	lane     *lane           // the one that the workers share, or nil
+	own      []*lane         // those of workers that have one each
+	turn     int             // the lane in own that is asked first
+	telling  []*lane         // those with something in left
+	alone    bool            // the master is gone
 	workers  map[int]*worker // by pid
 	draining bool
 	drained  bool
@@ -72,11 +78,12 @@ type loop struct {
 	rules   http1.Limits
 	scratch []byte // what is being read
 	origin  origin // of the head that was parsed last
-	environ environ
+	form    form
 	out     []byte // the response being written
 	inbox   *inbox
 	outbox  *outbox
 	batch   []*request
+	notes   []byte // what workers are told of clients that left
 	reader  dispatch.Reader
 	date    dateCache
 	access  *logBuffer
@@ -110,6 +117,7 @@ func newLoop(g *gateway, id int) (*loop, error) {
 		inbox:    newInbox(replyBatch, dispatch.MaxMessage),
 		outbox:   newOutbox(batch),
 		access:   g.access.buffer(),
+		form:     form{mount: g.config.RootPath},
 	}
 	var err error
 	if l.epfd, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
@@ -137,6 +145,7 @@ func (l *loop) run() {
 		l.housekeep()
 	}
 	l.row.SetConnections(0)
+	l.letGoOfLanes()
 	_ = unix.Close(l.epfd)
 }
 
@@ -170,9 +179,7 @@ func (l *loop) handle(e *unix.EpollEvent) {
 	case aListener:
 		l.accept(s.listener)
 	case aLane:
-		if l.lane != nil {
-			l.lane.full = false // flush follows
-		}
+		s.lane.full = false // flush follows
 	case aMailbox:
 		l.mail.open(l)
 	case nothing:

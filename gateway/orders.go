@@ -22,6 +22,8 @@ type Config struct {
 	Loops int `json:"loops"`
 	// Multiprocess is what wsgi.multiprocess says: more than one worker is wanted.
 	Multiprocess bool `json:"multiprocess"`
+	// RootPath is where ASGI applications are told they are mounted.
+	RootPath string `json:"root_path"`
 	// Software is the value of SERVER_SOFTWARE, "indrik/1.2.3".
 	Software string `json:"software"`
 	// AccessLog is where a line per response goes: nowhere if empty, standard
@@ -115,9 +117,16 @@ func LaneOrder(generation int, iface string, seats int) dispatch.Tuple {
 }
 
 // JoinOrder says that a worker is ready; beside it go the gateway's ends of its
-// reply sockets, one for each loop in their order.
+// reply sockets, one for each loop in their order, and then the gateway's end and
+// the worker's end of its own lane if it has one.
 func JoinOrder(slot, pid, generation int) dispatch.Tuple {
 	return dispatch.Tuple{"join", int64(slot), int64(pid), int64(generation)}
+}
+
+// ReleaseOrder makes the gateway give a worker with a lane of its own nothing
+// more and close its end of that lane.
+func ReleaseOrder(slot, pid int) dispatch.Tuple {
+	return dispatch.Tuple{"release", int64(slot), int64(pid)}
 }
 
 // CauseTimeout is the cause in a leave order that makes the clients' answer

@@ -6,17 +6,6 @@ import (
 	"github.com/indrik/indrik/dispatch"
 )
 
-// lane is a loop's view of the socket from which workers take requests.
-type lane struct {
-	generation int
-	seats      int // of each worker
-	fd         int // our end
-	peek       int // the workers' end; only looked at, never read
-	dispatched int // requests of this loop that workers or the socket hold
-	quota      int // how many that may be
-	full       bool
-}
-
 // queue is the requests that wait for a place on the lane, first come first
 // served. It grows as needed; the limit is the loop's business.
 type queue struct {
@@ -68,9 +57,16 @@ func (l *loop) enqueue(r *request) error {
 	return nil
 }
 
-// flush gives waiting requests to the lane, as many as it may hold (setQuota).
+// flush gives waiting requests to the workers, as many as their lanes may hold.
 // The rest waits here, where a client that leaves takes its request with it.
 func (l *loop) flush() {
+	if len(l.telling) > 0 {
+		l.tell()
+	}
+	if l.lane == nil {
+		l.flushOwn()
+		return
+	}
 	for l.lane != nil && !l.lane.full && l.lane.dispatched < l.lane.quota && l.queue.len() > 0 {
 		l.batch = l.batch[:0]
 		for l.queue.len() > 0 && l.lane.dispatched+len(l.batch) < l.lane.quota && !l.outbox.full() {
@@ -83,22 +79,23 @@ func (l *loop) flush() {
 			l.batch = append(l.batch, r)
 		}
 		if len(l.batch) > 0 {
-			l.sendBatch()
+			l.sendBatch(l.lane, l.batch)
 		}
 	}
 }
 
-func (l *loop) sendBatch() {
-	sent, err := l.outbox.send(l.lane.fd)
-	for _, r := range l.batch[:sent] {
-		r.phase, r.lane, r.since = dispatched, l.lane, l.now
-		l.lane.dispatched++
+// sendBatch sends to a lane what was put into the outbox for it.
+func (l *loop) sendBatch(ln *lane, requests []*request) {
+	sent, err := l.outbox.send(ln.fd)
+	for _, r := range requests[:sent] {
+		r.phase, r.lane, r.since = dispatched, ln, l.now
+		ln.dispatched++
 		if r.body != nil {
 			_ = r.body.Close() // the message holds its own copy
 			r.body = nil
 		}
 	}
-	rest := l.batch[sent:]
+	rest := requests[sent:]
 	switch {
 	case len(rest) == 0:
 	case err == unix.EMSGSIZE || err == unix.EINVAL:
@@ -107,14 +104,14 @@ func (l *loop) sendBatch() {
 		l.queue.unpop(rest[1:])
 	default:
 		if err != unix.EAGAIN && err != unix.ENOBUFS && err != unix.ETOOMANYREFS {
-			l.log.Error("lane could not be written", "generation", l.lane.generation, "error", err)
+			l.log.Error("lane could not be written", "generation", ln.generation, "error", err)
 		}
 		l.queue.unpop(rest)
-		l.lane.full = true // until epoll says otherwise, a reply comes or the next sweep
+		ln.full = true
 	}
 }
 
-// setQuota says how many requests the lane may hold: for every seat one to work
+// setQuota says how many requests the shared lane may hold: for every seat one to work
 // on and one to go on with, and as many as the workers answered in a millisecond
 // lately. Workers that take microseconds then find a next request without the
 // gateway having to be woken for each, and many leave in one call; workers that
@@ -126,7 +123,7 @@ func (l *loop) setQuota() {
 	}
 	workers := 0
 	for _, w := range l.workers {
-		if w.generation == l.lane.generation {
+		if w.generation == l.lane.generation && w.own == nil {
 			workers++
 		}
 	}
@@ -151,6 +148,9 @@ func (l *loop) keepPace(elapsed int64) {
 func (l *loop) sweepQueue() {
 	if l.lane != nil {
 		l.lane.full = false
+	}
+	for _, ln := range l.own {
+		ln.full = false
 	}
 	for l.queue.len() > 0 {
 		r := l.queue.items[l.queue.first]

@@ -177,6 +177,7 @@ func (l *loop) clientLeft(c *conn) {
 	if r == nil || r.answers == nil {
 		return
 	}
+	l.tellLeft(r)
 	r.answers <- answer{failed: errClientLeft}
 	r.answers, r.lent, c.request = nil, nil, nil
 }
@@ -209,6 +210,14 @@ func closeFD(fd int) {
 	if fd >= 0 {
 		_ = unix.Close(fd)
 	}
+}
+
+// fileOf is a file for a descriptor, or nil for -1.
+func fileOf(fd int) *os.File {
+	if fd < 0 {
+		return nil
+	}
+	return os.NewFile(uintptr(fd), "body")
 }
 
 func fileFD(f *os.File) int {

@@ -37,6 +37,8 @@ type request struct {
 	lent    *conn       // goroutine path: the connection, if it is for this request alone
 	hinted  uint8       // informational responses that were passed on
 	lane    *lane       // where it was dispatched
+	asgi    bool        // msg is in the form for ASGI applications
+	told    bool        // the worker was told that the client left
 	msg     []byte      // the message; its memory is used again
 	body    *os.File    // goes beside the message, or nil
 	since   int64       // CLOCK_MONOTONIC ns: when it was queued, then when it was dispatched

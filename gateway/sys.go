@@ -102,15 +102,21 @@ func (in *inbox) receive(fd int) (int, error) {
 // none came) and whether the kernel had to cut it.
 func (in *inbox) message(i int) (msg []byte, fd int, cut bool) {
 	h := &in.headers[i]
-	fd = -1
-	if h.Controllen >= unix.SizeofCmsghdr {
-		if rights, err := unix.ParseSocketControlMessage(in.control[i][:h.Controllen]); err == nil && len(rights) == 1 {
-			if fds, err := unix.ParseUnixRights(&rights[0]); err == nil && len(fds) == 1 {
-				fd = fds[0]
-			}
+	fd = onlyFD(in.control[i][:h.Controllen])
+	return in.buffers[i][:h.length], fd, h.Flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) != 0
+}
+
+// onlyFD returns the one descriptor of a control message, -1 if there is none.
+func onlyFD(control []byte) int {
+	if len(control) < unix.SizeofCmsghdr {
+		return -1
+	}
+	if rights, err := unix.ParseSocketControlMessage(control); err == nil && len(rights) == 1 {
+		if fds, err := unix.ParseUnixRights(&rights[0]); err == nil && len(fds) == 1 {
+			return fds[0]
 		}
 	}
-	return in.buffers[i][:h.length], fd, h.Flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) != 0
+	return -1
 }
 
 // outbox collects messages for one sendmmsg(2).

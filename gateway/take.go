@@ -82,13 +82,13 @@ func (l *loop) dispatch(c *conn, h *http1.Head, body []byte) {
 		return
 	}
 	r.conn, c.request = c, r
-	r.asked = l.ask(h)
+	r.asked, r.asgi = l.ask(h), l.form.asgi
 	r.msg = dispatch.AppendTuple(r.msg[:0], 3)
 	r.msg = dispatch.AppendInt(r.msg, int64(r.id))
 	if l.access != nil {
 		r.line.ask(&l.origin, h)
 	}
-	r.msg = l.environ.append(r.msg, c, h, &l.origin, int64(len(body)))
+	r.msg = l.form.append(r.msg, c, h, &l.origin, int64(len(body)))
 	r.msg = dispatch.AppendBytes(r.msg, body)
 	if err := l.enqueue(r); err != nil {
 		c.request = nil

@@ -6,33 +6,26 @@ import (
 	"github.com/indrik/indrik/dispatch"
 )
 
-// useLane makes ln the lane that takes requests from now on. Requests that wait
-// here go there too; those on an older lane are answered from it.
-func (l *loop) useLane(ln *lane) {
-	if l.lane != nil {
-		l.unwatch(l.lane.fd)
-	}
-	l.lane = ln
-	l.lanes = append(l.lanes, ln)
-	if err := l.watch(ln.fd, unix.EPOLLOUT|unix.EPOLLET, source{kind: aLane}); err != nil {
-		l.log.Error("lane could not be watched", "error", err)
-	}
-	l.setQuota()
-}
-
-// join takes replies from a worker from now on.
+// join takes replies from a worker from now on, and gives it requests if it has
+// a lane of its own.
 func (l *loop) join(w *worker) {
 	l.workers[w.pid] = w
 	if err := l.watch(w.fd, unix.EPOLLIN|unix.EPOLLET, source{kind: aReplySocket, worker: w}); err != nil {
 		l.log.Error("reply socket could not be watched", "pid", w.pid, "error", err)
 	}
+	if w.own != nil {
+		l.watchLane(w.own)
+		l.addOwn(w)
+	}
 	l.setQuota()
 }
 
 // leave ends what a reaped worker held. Replies that it sent before it ended are
-// taken first.
+// taken first. What it held is in its lane, if it has one of its own; else the
+// master knows some of it and the rest is searched for.
 func (l *loop) leave(pid int, why error, held []uint64) {
-	if w := l.workers[pid]; w != nil {
+	w := l.workers[pid]
+	if w != nil {
 		l.replies(w)
 		if l.sources[w.fd].worker == w {
 			l.unwatch(w.fd)
@@ -40,6 +33,11 @@ func (l *loop) leave(pid int, why error, held []uint64) {
 		_ = unix.Close(w.fd) // the master has the other copy
 		delete(l.workers, pid)
 		l.setQuota()
+	}
+	if w != nil && w.own != nil {
+		l.closeLane(w.own)
+		l.reclaim(w.own.ends, why)
+		return
 	}
 	for _, id := range held {
 		if r := l.requests.find(id); r != nil && r.phase != queued {
@@ -59,6 +57,12 @@ func (l *loop) leave(pid int, why error, held []uint64) {
 // was idle then has shown a sign of life since; a worker does so at least once a
 // second. Until then the search goes on.
 func (l *loop) searchLost() {
+	if l.alone {
+		l.buryAlone()
+	}
+	if l.lane == nil {
+		return
+	}
 	held := l.heldIDs()
 	taken, empty := l.takenUpTo()
 	for _, r := range l.requests.all {
@@ -85,6 +89,9 @@ func (l *loop) searchLost() {
 // was missed at that time without having said so.
 func (l *loop) seatsBeatSince(then int64) bool {
 	for _, w := range l.workers {
+		if w.own != nil {
+			continue
+		}
 		for seat := range l.board.Seats() {
 			row := l.board.Seat(w.slot, seat)
 			if id, _ := row.Request(); id == 0 && row.Beat() <= then && !gone(w.pid) {
@@ -93,6 +100,16 @@ func (l *loop) seatsBeatSince(then int64) bool {
 		}
 	}
 	return true
+}
+
+// buryAlone does for workers with lanes of their own what the master's orders to
+// leave do as long as there is one.
+func (l *loop) buryAlone() {
+	for pid, w := range l.workers {
+		if w.own != nil && gone(pid) {
+			l.leave(pid, errWorkerDied, nil)
+		}
+	}
 }
 
 // gone reports that a process has ended and been reaped. Normally the master's
@@ -118,9 +135,6 @@ func (l *loop) heldIDs() map[uint64]bool {
 // lane is first in, first out, so the first message in it is a mark; if that is
 // another loop's, nothing is known this time.
 func (l *loop) takenUpTo() (seq uint64, empty bool) {
-	if l.lane == nil {
-		return 0, true
-	}
 	var start [64]byte
 	n, _, err := unix.Recvfrom(l.lane.peek, start[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
 	if err == unix.EAGAIN {
