@@ -24,14 +24,14 @@ Environ = dict[str, Any]
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType]
 
 _ERROR_STATUS = "500 Internal Server Error"
-_ERROR_PAGE = (
+ERROR_PAGE = (
     b"<!DOCTYPE html>\n<html><head><title>Internal Server Error</title></head>\n"
     b"<body><h1>Internal Server Error</h1>\n<p>The application could not answer this request.</p>\n"
     b"</body></html>\n"
 )
 _ERROR_HEADERS = [
     ("Content-Type", "text/html; charset=utf-8"),
-    ("Content-Length", str(len(_ERROR_PAGE))),
+    ("Content-Length", str(len(ERROR_PAGE))),
 ]
 
 
@@ -146,7 +146,7 @@ class Exchange:
             self._end(False, text)
         elif not self._finished:
             self._status, self._headers = _ERROR_STATUS, _ERROR_HEADERS
-            self._finish(_ERROR_PAGE)
+            self._finish(ERROR_PAGE)
 
     # The steps of the reply.
 

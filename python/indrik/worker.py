@@ -13,7 +13,7 @@ from marshal import loads
 from time import monotonic_ns
 from typing import Any, BinaryIO, TextIO
 
-from . import afterfork, load, trouble
+from . import afterfork, asgi, load, trouble
 from .app import Application, Exchange, FileWrapper, respond
 from .status import Status
 from .wire import (
@@ -58,21 +58,24 @@ class Post:
 
 def run(post: Post) -> Status:
     """Be the worker of this post until it is retired; returns its exit status."""
-    if post.options["worker_class"] not in ("auto", "sync"):
+    if post.options["worker_class"] not in ("auto", "sync", "asgi"):
         text = f"worker class {post.options['worker_class']!r} is not available in this version"
         return _give_up(post, "boot", text, Status.BOOT_FAILED)
     try:
         app = load.load(post.app)
+        speaks_asgi = _interface(post, app) == "asgi"
     except load.SpecError as error:
         return _give_up(post, "load", str(error), Status.CANNOT_LOAD)
     except (ImportError, SyntaxError) as error:
         return _give_up(post, "load", trouble.describe(error), Status.CANNOT_LOAD)
     except (Exception, SystemExit) as error:  # noqa: BLE001 (the application's; becomes status 3)
         return _give_up(post, "boot", trouble.describe(error), Status.BOOT_FAILED)
+    errors = sys.stderr or open(os.devnull, "w")
+    if speaks_asgi:
+        return asgi.run(post, app, errors)
     if post.own is not None:
         post.own.close()
     afterfork.watch_retirement(post.lane.fileno(), post.report)
-    errors = sys.stderr or open(os.devnull, "w")
     try:
         post.row[BEAT] = monotonic_ns()
         post.report.send("ready", "wsgi", 1, False)
@@ -82,6 +85,11 @@ def run(post: Post) -> Status:
     except WireError as error:
         trouble.log(errors, f"worker {post.slot}: {error}\n")
         return Status.BAD_WIRE
+
+
+def _interface(post: Post, app: Application) -> str:
+    asked = "asgi" if post.options["worker_class"] == "asgi" else post.options["interface"]
+    return load.interface(app) if asked == "auto" else str(asked)
 
 
 def serve(post: Post, app: Application, errors: TextIO) -> Status:

@@ -1,0 +1,262 @@
+"""The asgi worker: many requests at a time on one event loop. Runs in the worker,
+after the fork and after the application is loaded.
+
+Requests come on the worker's own lane, each becomes a task (asgi_http.py,
+asgi_websocket.py), and what the application sends goes out as it sends it
+(asgi_reply.py). docs/protocol.md, "Lane" and "Reply".
+
+Its life: lifespan startup, ready, requests; then, when the lane is at its end:
+what is held is finished, tasks that requests left behind get the rest of
+graceful_timeout, lifespan shutdown, the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+from marshal import loads
+from time import monotonic, monotonic_ns
+from typing import TYPE_CHECKING, Any, Callable, TextIO
+
+from . import asgi_loop, trouble
+from .asgi_body import FileBody, StreamBody
+from .asgi_http import Body, Request
+from .asgi_lifespan import Lifespan, StartupFailed
+from .asgi_loop import Loop
+from .asgi_reply import AsyncOutlet
+from .status import Status
+from .wire import ANSWERED, BEAT, MAX_MESSAGE, PeerGone, WireError, close_all, descriptors
+
+if TYPE_CHECKING:
+    from .worker import Post
+
+_BATCH = 32  # requests taken off the lane before others have their turn
+_BEAT = 0.5  # seconds between beats; the protocol asks for one a second
+_SHUTDOWN_SHARE = 0.1  # of graceful_timeout is kept for the lifespan's shutdown,
+_SHUTDOWN_MOST = 5.0  # but no more than this many seconds
+
+_LOOP_SHIFT = 56  # of a request's id: the gateway loop that it belongs to
+_CLOEXEC = int(socket.MSG_CMSG_CLOEXEC)
+_CUT = int(socket.MSG_TRUNC | socket.MSG_CTRUNC)
+_CONTROL = socket.CMSG_SPACE(4)  # room for the one descriptor a request may bring
+
+
+def run(post: Post, app: Callable[..., Any], errors: TextIO) -> Status:
+    """Be the asgi worker of this post until it is retired; returns its exit status.
+
+    Says ready, or why the application cannot start.
+    """
+    try:
+        loop = asgi_loop.new(post.options["asgi_loop"])
+    except asgi_loop.NoLoop as error:
+        return _give_up(post, "load", str(error), Status.CANNOT_LOAD)
+    try:
+        return loop.run_until_complete(_live(post, app, loop, errors))
+    except PeerGone:
+        return Status.DONE
+    finally:
+        _close(loop)
+
+
+async def _live(post: Post, app: Callable[..., Any], loop: Loop, errors: TextIO) -> Status:
+    lifespan = Lifespan(app, post.options["asgi_lifespan"], errors)
+    try:
+        await lifespan.startup()
+    except StartupFailed as failure:
+        return _give_up(post, "boot", f"the application's startup failed: {failure}", Status.BOOT_FAILED)
+    worker = Worker(post, app, loop, lifespan.state, errors)
+    try:
+        await worker.serve()
+    except WireError as error:
+        trouble.log(errors, f"worker {post.slot}: {error}\n")
+        return Status.BAD_WIRE
+    await worker.finish()
+    await lifespan.shutdown(worker.time_left())
+    return Status.DONE
+
+
+class Worker:
+    """What the requests of a worker share. Belongs to the loop's thread."""
+
+    def __init__(
+        self, post: Post, app: Callable[..., Any], loop: Loop, state: dict[str, Any] | None, errors: TextIO
+    ) -> None:
+        assert post.own is not None
+        self.loop = loop
+        self.errors = errors
+        self._app = app
+        self._state = state
+        self._post = post
+        self._lane = post.own
+        self._lane.setblocking(False)
+        self._row = post.row
+        self._outlets = [AsyncOutlet(loop, reply) for reply in post.replies]
+        self._buffer = bytearray(MAX_MESSAGE)
+        self._view = memoryview(self._buffer)
+        self._held: dict[int, Request] = {}
+        self._taken = 0
+        self._answered = 0
+        self._leave_after = _leave_after(post.options)
+        self._retired: asyncio.Future[None] = loop.create_future()
+        self._idle: asyncio.Future[None] | None = None  # set while waiting for the last request
+        self._deadline = 0.0  # time.monotonic() at which the master will kill
+        self._ours: set[asyncio.Task[Any]] = set()  # tasks that were there before the first request
+
+    async def serve(self) -> None:
+        """Say ready and take requests until the lane is at its end. WireError if what
+        comes is not one."""
+        self._ours = asyncio.all_tasks(self.loop)
+        asgi_loop.watch_sigterm(lambda: self._ask_to_leave("SIGTERM"))
+        self._beat()
+        self.loop.add_reader(self._lane.fileno(), self._take)
+        self._post.report.send("ready", "asgi", self._post.options["worker_connections"], True)
+        await self._retired
+
+    async def finish(self) -> None:
+        """End what is held: requests and the tasks they left behind have the time there
+        is, and are cancelled after it."""
+        grace = float(self._post.options["graceful_timeout"])
+        self._deadline = monotonic() + grace
+        reserve = min(grace * _SHUTDOWN_SHARE, _SHUTDOWN_MOST)
+        if self._held:
+            self._idle = self.loop.create_future()
+            await asyncio.wait([self._idle], timeout=self.time_left() - reserve)
+        behind = self._left_behind()
+        while behind and not self._held and self.time_left() > reserve:
+            await asyncio.wait(behind, timeout=self.time_left() - reserve)
+            behind = self._left_behind()
+        for request in list(self._held.values()):
+            request.retire()
+        behind = self._left_behind()
+        if behind:
+            for task in behind:
+                task.cancel()
+            await asyncio.wait(behind, timeout=reserve / 2)
+
+    def time_left(self) -> float:
+        """Seconds until the master kills; at least a little."""
+        return max(self._deadline - monotonic(), 0.1)
+
+    def _left_behind(self) -> set[asyncio.Task[Any]]:
+        """Tasks that requests, or their frameworks, have started and that go on."""
+        return asyncio.all_tasks(self.loop) - self._ours
+
+    def done(self, number: int) -> None:
+        """A request's application has returned."""
+        del self._held[number]
+        self._answered += 1
+        self._row[ANSWERED] = self._answered
+        if self._idle is not None and not self._held and not self._idle.done():
+            self._idle.set_result(None)
+
+    # The lane.
+
+    def _take(self) -> None:
+        """Take what is on the lane. Called by the loop, which logs what is raised here and
+        goes on, so nothing may be."""
+        try:
+            for _ in range(_BATCH):
+                if not self._take_one():
+                    return
+        except WireError as error:
+            self._stop_reading(error)
+
+    def _take_one(self) -> bool:
+        """Take one message; False if there is none to be had."""
+        try:
+            size, ancillary, flags, _ = self._lane.recvmsg_into([self._buffer], _CONTROL, _CLOEXEC)
+        except BlockingIOError:
+            return False
+        except ConnectionResetError:
+            return True  # comes once, ahead of what a dead gateway had sent
+        if not size:
+            self._stop_reading(None)
+            return False
+        fds = descriptors(ancillary) if ancillary else []
+        if flags & _CUT:
+            close_all(fds)
+            raise WireError(f"a request of more than {MAX_MESSAGE} bytes or one descriptor")
+        try:
+            number, scope, body = loads(self._view[:size])
+            if scope is None:
+                self._client_left(number)
+                return True
+            outlet = self._outlets[number >> _LOOP_SHIFT]
+            if self._state is not None:
+                scope["state"] = self._state.copy()
+            request = self._made(number, outlet, body, fds)
+        except (EOFError, ValueError, TypeError, IndexError, OSError) as error:
+            close_all(fds)
+            raise WireError(f"not a request: {error}") from error
+        self._held[number] = request
+        request.task = asgi_loop.begin(self.loop, request.serve(self._app, scope))
+        self._taken += 1
+        if self._taken == self._leave_after:
+            self._ask_to_leave("max_requests")
+        return True
+
+    def _made(self, number: int, outlet: AsyncOutlet, body: Any, fds: list[int]) -> Request:
+        """The request of a message. Takes the descriptor out of fds when it is safe."""
+        source: Body
+        if type(body) is bytes and not fds:
+            return Request(self, number, outlet, body)
+        if len(fds) != 1:
+            raise ValueError(f"a body {body!r:.20} with {len(fds)} descriptors")
+        if body is None:
+            source = FileBody(self.loop, fds[0])
+        elif type(body) is int:
+            source = StreamBody(self.loop, fds[0], body)
+        else:
+            raise ValueError(f"a body {body!r:.20}")
+        fds.clear()
+        return Request(self, number, outlet, source)
+
+    def _client_left(self, number: int) -> None:
+        request = self._held.get(number)
+        if request is not None:  # else its reply and this news have crossed
+            request.leave()
+
+    # Leaving.
+
+    def _ask_to_leave(self, why: str) -> None:
+        try:
+            self._post.report.send("leaving", why)
+        except PeerGone:
+            pass  # the lane will be at its end
+
+    def _stop_reading(self, error: WireError | None) -> None:
+        self.loop.remove_reader(self._lane.fileno())
+        if error is not None:
+            self._retired.set_exception(error)
+        else:
+            self._retired.set_result(None)
+
+    def _beat(self) -> None:
+        self._row[BEAT] = monotonic_ns()
+        self.loop.call_later(_BEAT, self._beat)
+
+
+def _leave_after(options: dict[str, Any]) -> int:
+    """After how many requests this worker wants to be replaced; 0 for never."""
+    most = int(options["max_requests"])
+    return most + random.randint(0, int(options["max_requests_jitter"])) if most > 0 else 0
+
+
+def _close(loop: Loop) -> None:
+    """Leave nothing of the application running: tasks, asynchronous generators."""
+    try:
+        if not loop.is_closed():
+            loop.run_until_complete(asgi_loop.end(loop, _SHUTDOWN_MOST))
+            loop.run_until_complete(loop.shutdown_asyncgens())
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
+
+
+def _give_up(post: Post, stage: str, text: str, status: Status) -> Status:
+    try:
+        post.report.send("failed", stage, trouble.limited(text))
+    except PeerGone:
+        pass  # the master is gone; the status is all that is left to say
+    return status

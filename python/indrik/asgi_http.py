@@ -1,0 +1,356 @@
+"""One HTTP request and its reply: what ASGI calls receive and send. Runs in an asgi
+worker, after the fork.
+
+The reply goes from nothing sent to finished in one message if the whole body is
+known at once; otherwise it is begun with the first piece, and send() returns
+when the kernel has taken each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+from marshal import dumps
+from typing import TYPE_CHECKING, Any, Callable, Union
+
+from . import asgi_reply, trouble
+from .app import ERROR_PAGE
+from .asgi_body import FileBody, StreamBody
+from .asgi_reply import AsyncOutlet, Fields, Stream
+from .reply import ClientLeft
+from .wire import GONE, MARSHAL_VERSION, MAX_INLINE
+
+if TYPE_CHECKING:
+    from .asgi import Worker
+
+Message = dict[str, Any]
+Scope = dict[str, Any]
+Application = Callable[..., Any]
+Body = Union[bytes, FileBody, StreamBody, None]
+
+_NOSIGNAL = 0x4000  # socket.MSG_NOSIGNAL, which is an enum and slower to pass
+_SMALL = MAX_INLINE // 2  # bytes of a body that certainly fits a message, with usual headers
+_ERROR_HEADERS = [(b"content-type", b"text/html; charset=utf-8"), (b"content-length", b"%d" % len(ERROR_PAGE))]
+_UNAVAILABLE_HEADERS = [(b"retry-after", b"1"), (b"content-length", b"0")]
+
+
+class BrokenRule(RuntimeError):
+    """The application did what ASGI forbids; the text names the rule."""
+
+    __module__ = "indrik"  # how tracebacks name it
+
+
+class Request:
+    """One request, from its arrival to the end of the application's call.
+
+    Belongs to the loop's thread. What a request rarely needs has its first value in
+    the class, so that making one costs four assignments.
+    """
+
+    _head: tuple[int, Fields] | None = None  # from http.response.start, until it is sent
+    _trailers: Fields | None = None  # announced, and collected so far
+    _stream: Stream | None = None  # of a begun reply
+    _complete = False  # the application has sent the last piece of the body
+    _finished = False  # the reply is sent, all of it
+    _over: asyncio.Event | None = None  # somebody waits for the end
+    disconnected = False  # the client left
+    retired = False  # its time is over: the worker must go
+    task: asyncio.Task[None] | None = None
+
+    def __init__(self, worker: Worker, request: int, outlet: AsyncOutlet, body: Body) -> None:
+        self._worker = worker
+        self._request = request
+        self._outlet = outlet
+        self._body = body
+
+    async def serve(self, app: Application, scope: Scope) -> None:
+        """Call the application and see its reply to an end, whatever it does.
+
+        SystemExit counts as a failed request, as for WSGI. Any other BaseException ends
+        the worker.
+        """
+        try:
+            await app(scope, self.receive, self.send)
+            if not self._finished:
+                await self._left_unfinished(scope)
+        except (Exception, SystemExit, asyncio.CancelledError) as error:  # noqa: BLE001 (the application's; becomes a 500)
+            await self._failed(scope, error)
+        finally:
+            if self._body is not None:
+                self._close_body()
+            if self._stream is not None:
+                self._stream.close()
+            self._worker.done(self._request)
+
+    def leave(self) -> None:
+        """The client left."""
+        self.disconnected = True
+        if self._over is not None:
+            self._over.set()
+
+    def retire(self) -> None:
+        """The worker leaves and can wait no longer."""
+        self.retired = True
+        if self.task is not None:
+            self.task.cancel()
+
+    # What the application calls.
+
+    async def receive(self) -> Message:
+        body = self._body
+        if body is not None and not self.disconnected and not self._finished:
+            if type(body) is bytes:
+                self._body = None
+                return {"type": "http.request", "body": body, "more_body": False}
+            assert not isinstance(body, bytes)
+            piece = await body.next()
+            if piece is not None:
+                data, more = piece
+                if not more:
+                    self._close_body()
+                return {"type": "http.request", "body": data, "more_body": more}
+            self.leave()
+        if not self.disconnected and not self._finished:
+            self._over = self._over or asyncio.Event()
+            await self._over.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        kind = message.get("type") if type(message) is dict else _type_of(message)
+        if kind == "http.response.start":
+            if self._head is not None or self._stream is not None or self._finished:
+                raise BrokenRule("ASGI: http.response.start may be sent only once")
+            self._head = head_of(message)
+            if message.get("trailers"):
+                self._trailers = []
+        elif kind == "http.response.body":
+            await self._send_body(message)
+        elif kind == "http.response.pathsend":
+            await self._send_path(message)
+        elif kind == "http.response.trailers":
+            await self._send_trailers(message)
+        elif kind == "http.response.early_hint":
+            await self._send_hint(message)
+        else:
+            raise BrokenRule(f"ASGI: an HTTP request has no message {kind!r} to send")
+
+    # The steps of the reply.
+
+    async def _send_body(self, message: Message) -> None:
+        data = message.get("body", b"")
+        if type(data) is not bytes:
+            data = _bytes(data)
+        more = message.get("more_body", False)
+        if self._complete:
+            raise BrokenRule("ASGI: http.response.body after the one without more_body")
+        if self._stream is not None:
+            await self._go_on(self._stream, data, more)
+        elif self._head is not None:
+            if (more and _content_length(self._head[1]) != len(data)) or self._trailers is not None:
+                await self._begin(self._head, data, more)
+            else:
+                await self._finish(self._head, data)
+                self._complete = not more
+        elif self._finished:  # all that Content-Length announced was sent with more_body
+            if data:
+                raise BrokenRule("ASGI: the body is longer than its content-length")
+            self._complete = not more
+        else:
+            raise BrokenRule("ASGI: http.response.start comes before http.response.body")
+
+    async def _finish(self, head: tuple[int, Fields], data: bytes) -> None:
+        if len(data) <= _SMALL:
+            reply = dumps((self._request, head[0], head[1], data), MARSHAL_VERSION)
+            if len(reply) <= MAX_INLINE:
+                try:
+                    self._outlet.send_now(reply, _NOSIGNAL)
+                except BlockingIOError:
+                    await self._outlet.deliver(reply)
+                except GONE as error:
+                    raise ClientLeft("the gateway is gone") from error
+                self._end()
+                return
+        await asgi_reply.whole(self._outlet, self._request, *head, data)
+        self._end()
+
+    async def _begin(self, head: tuple[int, Fields], data: bytes, more: bool) -> None:
+        if self.disconnected:
+            raise ClientLeft("the client left")
+        self._stream = await asgi_reply.begin(self._worker.loop, self._outlet, self._request, *head, data)
+        self._head = None
+        await self._go_on(self._stream, b"", more)
+
+    async def _go_on(self, stream: Stream, data: bytes, more: bool) -> None:
+        await stream.write(data)
+        if not more:
+            self._complete = True
+            if self._trailers is None:
+                await self._close_stream(stream, True, "")
+
+    async def _close_stream(self, stream: Stream, complete: bool, text: str) -> None:
+        end: tuple[Any, ...] = (self._request, None, complete, text)
+        if self._trailers:
+            end = (*end, self._trailers)
+        await self._outlet.deliver(dumps(end, MARSHAL_VERSION))
+        self._end()
+        self._stream = None
+        stream.close()
+
+    async def _send_trailers(self, message: Message) -> None:
+        if self._trailers is None or self._stream is None:
+            raise BrokenRule("ASGI: http.response.trailers must be announced by trailers in http.response.start")
+        if not self._complete:
+            raise BrokenRule("ASGI: http.response.trailers before the last http.response.body")
+        self._trailers += _fields_of(message)
+        if not message.get("more_trailers", False):
+            await self._close_stream(self._stream, True, "")
+
+    async def _send_hint(self, message: Message) -> None:
+        if self._stream is not None or self._finished:
+            raise BrokenRule("ASGI: http.response.early_hint after http.response.body")
+        hints = _fields_of({"headers": [(b"link", link) for link in message.get("links", ())]})
+        await self._outlet.deliver(dumps((self._request, 103, hints), MARSHAL_VERSION))
+
+    async def _send_path(self, message: Message) -> None:
+        path = message.get("path")
+        if not isinstance(path, str) or not os.path.isabs(path):
+            raise BrokenRule(f"ASGI: http.response.pathsend takes an absolute path of type str, not {path!r}")
+        if self._head is None or self._trailers is not None:
+            raise BrokenRule("ASGI: http.response.pathsend follows http.response.start, and has no trailers after it")
+        head = self._head
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+        try:
+            fd = await self._worker.loop.run_in_executor(None, os.open, path, flags)
+        except OSError as error:
+            raise error.with_traceback(None) from None  # of the thread that tried
+        try:
+            info = os.fstat(fd)
+            if not stat.S_ISREG(info.st_mode):
+                raise BrokenRule(f"ASGI: http.response.pathsend takes a regular file, which {path!r} is not")
+            declared = _content_length(head[1])
+            length = info.st_size if declared is None else min(declared, info.st_size)
+            await asgi_reply.part(self._outlet, self._request, *head, fd, length)
+        finally:
+            os.close(fd)
+        self._complete = True
+        self._end()
+
+    def _end(self) -> None:
+        self._head = None
+        self._finished = True
+        if self._over is not None:
+            self._over.set()
+
+    def _close_body(self) -> None:
+        body, self._body = self._body, None
+        if body is not None and not isinstance(body, bytes):
+            body.close()
+
+    # How it ends when it does not end well.
+
+    async def _left_unfinished(self, scope: Scope) -> None:
+        if self.disconnected:
+            return
+        if self._complete:
+            text = "ASGI: the application returned without the http.response.trailers it had announced"
+        elif self._stream is not None:
+            text = "ASGI: the application returned before the last http.response.body"
+        else:
+            text = "ASGI: the application returned without a response"
+        trouble.log(self._worker.errors, f"{_named(scope, self._request)} failed:\n{text}\n")
+        await self._fail(text)
+
+    async def _failed(self, scope: Scope, error: BaseException) -> None:
+        """The application raised error: 500 if nothing was sent, else the news that the
+        reply is cut off here. The client's leaving is nobody's fault."""
+        left = _client_left(error)
+        if isinstance(error, asyncio.CancelledError) and self.retired:
+            text = f"{_named(scope, self._request)} was cut off: the worker leaves and graceful_timeout is over\n"
+            trouble.log(self._worker.errors, text)
+        elif not left and not (self.disconnected and isinstance(error, asyncio.CancelledError)):
+            trouble.log(self._worker.errors, f"{_named(scope, self._request)} failed:\n{trouble.describe(error)}")
+        if not self._finished:
+            await self._fail("the client left" if left else trouble.one_line(error))
+
+    async def _fail(self, text: str) -> None:
+        try:
+            if self._stream is not None:
+                self._trailers = None
+                await self._close_stream(self._stream, False, text)
+            elif self.retired:
+                await asgi_reply.whole(self._outlet, self._request, 503, _UNAVAILABLE_HEADERS, b"")
+            else:
+                await asgi_reply.whole(self._outlet, self._request, 500, _ERROR_HEADERS, ERROR_PAGE)
+        except ClientLeft:
+            pass  # then there is nobody to be told
+        self._end()
+
+
+def head_of(message: Message) -> tuple[int, Fields]:
+    """Status and headers of a start message, if they are what ASGI allows."""
+    status = message.get("status")
+    if type(status) is not int:
+        if isinstance(status, bool) or not isinstance(status, int):
+            raise BrokenRule(f"ASGI: http.response.start has a status of type int, not {status!r}")
+        status = int(status)  # http.HTTPStatus
+    if not 200 <= status <= 999:
+        raise BrokenRule(f"ASGI: http.response.start has a final status, 200 to 999, not {status}")
+    return status, _fields_of(message)
+
+
+def _fields_of(message: Message) -> Fields:
+    """A copy of a message's headers, if they are what ASGI and HTTP allow."""
+    # One pass that unpacks, adds and joins checks the types of everything in it.
+    fields, flat = [], []
+    try:
+        for name, value in message.get("headers", ()):
+            fields.append((name, value))
+            flat.append(name + value)
+        text = b"".join(flat)
+    except (TypeError, ValueError):
+        raise BrokenRule("ASGI: headers are an iterable of (name, value), both bytes") from None
+    if b"\n" in text or b"\r" in text or b"\0" in text:
+        raise BrokenRule(f"ASGI: no control characters in a header: {_culprit(fields)}")
+    return fields
+
+
+def _culprit(fields: Fields) -> str:
+    for name, value in fields:
+        if any(c in name + value for c in (b"\n", b"\r", b"\0")):
+            return f"{name!r}: {value!r}"
+    return "?"
+
+
+def _content_length(fields: Fields) -> int | None:
+    for name, value in fields:
+        if len(name) == 14 and name.lower() == b"content-length":
+            return int(value) if value.isdigit() else None
+    return None
+
+
+def _bytes(data: Any) -> bytes:
+    if isinstance(data, (bytes, bytearray, memoryview)):
+        return bytes(data)
+    raise BrokenRule(f"ASGI: the body of http.response.body is bytes, not {type(data).__name__}")
+
+
+def _type_of(message: Any) -> Any:
+    try:
+        return message["type"]
+    except (KeyError, TypeError):
+        raise BrokenRule(f"ASGI: a message is a dict with the key 'type', not {message!r:.100}") from None
+
+
+def _client_left(error: BaseException | None) -> bool:
+    """Whether error came of our own ClientLeft, however often it was wrapped."""
+    seen = 0
+    while error is not None and seen < 20:
+        if isinstance(error, ClientLeft):
+            return True
+        error, seen = error.__cause__ or error.__context__, seen + 1
+    return False
+
+
+def _named(scope: Scope, request: int) -> str:
+    return f"request {request:#x} {scope.get('method')} {scope.get('path')!r}"
