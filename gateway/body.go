@@ -19,13 +19,22 @@ const (
 // continueLine asks for the body (RFC 9110 section 10.1.1).
 const continueLine = "HTTP/1.1 100 Continue\r\n\r\n"
 
-// receive reads the body of h into the spool. What was read beyond it stays in
-// x.data.
-func (x *exchange) receive(h *http1.Head, into *spool) error {
-	x.data = x.data[h.Size:]
+// sink takes a body piece by piece. It does not keep the pieces.
+type sink interface{ write(p []byte) error }
+
+// collect reads the whole body of h into the spool, and asks for it if the
+// client waits for that.
+func (x *exchange) collect(h *http1.Head, into *spool) error {
 	if h.Expect100 && len(x.data) == 0 && !x.write([]byte(continueLine)) {
 		return errClientLeft
 	}
+	return x.receive(h, into)
+}
+
+// receive reads the body of h, which begins in x.data. What was read beyond it
+// stays there. Its error is errClientLeft, errSlow, a *http1.Error or the
+// sink's.
+func (x *exchange) receive(h *http1.Head, into sink) error {
 	length := max(h.ContentLength, 0)
 	if x.buffer == nil && (h.Chunked || int64(len(x.data)) < length) {
 		x.buffer = make([]byte, copyBuffer)
@@ -36,25 +45,26 @@ func (x *exchange) receive(h *http1.Head, into *spool) error {
 	return x.receiveLength(length, into)
 }
 
-func (x *exchange) receiveLength(length int64, into *spool) error {
-	n := min(int64(len(x.data)), length)
+func (x *exchange) receiveLength(left int64, into sink) error {
+	n := min(int64(len(x.data)), left)
 	if err := into.write(x.data[:n]); err != nil {
 		return err
 	}
 	x.data = x.data[n:]
-	for into.size < length {
-		n, err := x.read(x.buffer[:min(int64(len(x.buffer)), length-into.size)])
+	for left -= n; left > 0; left -= n {
+		got, err := x.read(x.buffer[:min(int64(len(x.buffer)), left)])
 		if err != nil {
 			return err
 		}
-		if err := into.write(x.buffer[:n]); err != nil {
+		if err := into.write(x.buffer[:got]); err != nil {
 			return err
 		}
+		n = int64(got)
 	}
 	return nil
 }
 
-func (x *exchange) receiveChunked(into *spool) error {
+func (x *exchange) receiveChunked(into sink) error {
 	var decoder http1.Chunked
 	for {
 		// Decoding in place is safe: what comes out is never ahead of what went in.

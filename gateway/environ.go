@@ -32,8 +32,8 @@ type environ struct {
 }
 
 // append appends the environ of a request whose origin was traced. length is
-// that of the whole body, which is known also for a chunked one: it has been
-// read by then.
+// that of the whole body, which is known also for a chunked one that has been
+// read by then; -1 if it is not known.
 func (e *environ) append(b []byte, c *conn, h *http1.Head, o *origin, length int64) []byte {
 	b = dispatch.AppendDict(b)
 	b = append(b, c.listener.prefix...)
@@ -48,7 +48,7 @@ func (e *environ) append(b []byte, c *conn, h *http1.Head, o *origin, length int
 	} else {
 		b = appendPair(b, "SERVER_PROTOCOL", "HTTP/1.1")
 	}
-	if h.Chunked || h.ContentLength >= 0 {
+	if length >= 0 && (h.Chunked || h.ContentLength >= 0) {
 		e.merged = strconv.AppendInt(e.merged[:0], length, 10)
 		b = appendPair(b, "CONTENT_LENGTH", e.merged)
 	}

@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -24,6 +25,9 @@ type exchange struct {
 	origin   origin
 	form     form
 	patience time.Duration
+
+	feed   *feed       // of the request in hand, if its body goes to the worker as it arrives
+	halted atomic.Bool // reading is over: the feed must end
 
 	keep   bool // the connection may go on
 	broken bool // it cannot even be said goodbye to: close it at once
@@ -97,31 +101,50 @@ func (x *exchange) serveRequest() {
 		x.refuse(err)
 		return
 	}
-	body := newSpool(x.gateway.config, h.ContentLength)
-	if err := x.receive(&h, body); err != nil {
-		body.close()
-		x.refuse(err)
-		return
-	}
+	x.data = x.data[h.Size:]
 	s := submission{
 		conn:    x.conn,
 		answers: make(chan answer, answerRoom),
 		asked:   askedBy(&h, x.gateway.config.KeepAlive > 0),
 	}
+	err := x.takeBody(&h, &s)
+	if err != nil {
+		x.refuse(err)
+		return
+	}
 	var line logLine
 	if x.gateway.access != nil {
 		line.ask(&x.origin, &h)
 	}
-	var err error
-	s.asgi = x.form.follow(x.gateway.course.Load())
-	s.rest = x.form.append(nil, x.conn, &h, &x.origin, body.size)
-	if s.rest, s.body, err = body.finish(s.rest); err != nil {
-		body.close()
-		x.refuse(err)
-		return
+	if x.feed != nil {
+		go x.feed.run()
 	}
 	x.loop.post(s.enqueue)
 	x.finish(s.answers, s.asked, line)
+}
+
+// takeBody makes the rest of the request's message and what goes beside it: the
+// whole body, or the stream on which it will come.
+func (x *exchange) takeBody(h *http1.Head, s *submission) (err error) {
+	course := x.gateway.course.Load()
+	whole := !h.Chunked && int64(len(x.data)) >= h.ContentLength
+	if !whole && course != nil && x.gateway.config.streams(course.asgi) {
+		if x.feed, s.body, err = x.newFeed(h); err == nil {
+			s.asgi = x.form.follow(course)
+			s.rest = appendStreamed(x.form.append(nil, x.conn, h, &x.origin, h.ContentLength), h)
+		}
+		return err
+	}
+	body := newSpool(x.gateway.config, h.ContentLength)
+	if err = x.collect(h, body); err == nil {
+		s.asgi = x.form.follow(x.gateway.course.Load()) // only now: receiving takes time
+		s.rest = x.form.append(nil, x.conn, h, &x.origin, body.size)
+		s.rest, s.body, err = body.finish(s.rest)
+	}
+	if err != nil {
+		body.close()
+	}
+	return err
 }
 
 // submission is a request that a goroutine wants dispatched.
@@ -137,16 +160,16 @@ type submission struct {
 // enqueue runs on the loop.
 func (s *submission) enqueue(l *loop) {
 	if s.conn != nil && s.conn.left {
-		s.answers <- answer{failed: errClientLeft}
+		s.give(errClientLeft)
 		return
 	}
 	if s.asgi != l.course.asgi {
-		s.answers <- answer{failed: errFormChanged}
+		s.give(errFormChanged)
 		return
 	}
 	r := l.requests.add()
 	if r == nil {
-		s.answers <- answer{failed: errQueueFull}
+		s.give(errQueueFull)
 		return
 	}
 	r.asgi = s.asgi
@@ -161,10 +184,21 @@ func (s *submission) enqueue(l *loop) {
 	}
 }
 
+// give answers a submission that becomes no request.
+func (s *submission) give(why error) {
+	if s.body != nil {
+		_ = s.body.Close() // nobody will read it
+	}
+	s.answers <- answer{failed: why}
+}
+
 // finish waits for the answer of a dispatched request and writes the response.
 func (x *exchange) finish(answers chan answer, state asked, line logLine) {
 	a := x.await(answers)
 	state.keep = state.keep && !x.gateway.draining.Load()
+	if x.feed != nil {
+		state.keep = x.feed.answer() && state.keep
+	}
 	status, size, err := 0, int64(0), a.failed
 	if err == nil {
 		status, size, err = x.respond(&a, answers, &state)
@@ -176,21 +210,42 @@ func (x *exchange) finish(answers chan answer, state asked, line logLine) {
 	switch {
 	case errors.Is(err, errClientLeft):
 		x.broken = true
-		return
 	case err != nil:
 		own := answerTo(err)
 		status = own.status
 		x.writeOwn(own, state)
 	}
 	x.keep = state.keep && !x.broken && !x.reset
+	if x.feed != nil {
+		x.keep = x.feed.stop(x.keep)
+		x.feed = nil
+	}
+	if errors.Is(err, errClientLeft) {
+		return
+	}
 	line.log(x.gateway.access, status, size)
 }
 
 // await waits for the answer that decides, and passes informational responses
-// on until then.
+// on until then. A body that cannot be had ends the waiting: whatever the
+// application would answer, it has not seen the request.
 func (x *exchange) await(answers <-chan answer) answer {
+	var fed <-chan struct{}
+	if x.feed != nil {
+		fed = x.feed.done
+	}
 	for {
-		a := <-answers
+		var a answer
+		select {
+		case a = <-answers:
+		case <-fed:
+			fed = nil
+			if err := x.feed.err; err != nil && !errors.Is(err, errUnwanted) {
+				x.loop.post(func(l *loop) { l.clientLeft(x.conn) })
+				return answer{failed: err}
+			}
+			continue
+		}
 		if !a.hints {
 			return a
 		}
@@ -238,10 +293,15 @@ func (x *exchange) write(p []byte) bool {
 // read fills p with what the client has sent, waiting for some.
 func (x *exchange) read(p []byte) (int, error) {
 	_ = x.sock.SetReadDeadline(time.Now().Add(x.patience)) // sockets have deadlines
+	if x.halted.Load() {                                   // only now: whoever halts sets the deadline afterwards
+		return 0, errUnwanted
+	}
 	n, err := x.sock.Read(p)
 	switch {
 	case n > 0:
 		return n, nil
+	case x.halted.Load():
+		return 0, errUnwanted
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return 0, errSlow
 	}

@@ -151,6 +151,8 @@ type seat struct {
 	row   *dispatch.SeatRow
 	lane  int   // where it takes requests
 	own   []int // both ends of a lane of its own, the gateway's first
+
+	declared int64 // what the request taken last says of a body that is to be streamed
 }
 
 // application answers one request. It may take the request's descriptor (-1 if
@@ -220,6 +222,7 @@ func (s *seat) take() (id int64, env map[string]any, body []byte, fd int, ok boo
 	check(s.rig.t, err)
 	request := v.(dispatch.Tuple)
 	body, _ = request[2].([]byte)
+	s.declared, _ = request[2].(int64)
 	env, _ = request[1].(dispatch.Dict) // None: the client left
 	return request[0].(int64), env, body, fd, true
 }

@@ -263,6 +263,11 @@ func (l *loop) report() {
 func (l *loop) sweepConns() {
 	for i := len(l.conns) - 1; i >= 0; i-- {
 		c := l.conns[i]
+		if c.phase == reading && c.need > 0 && l.gateway.config.streams(l.course.asgi) {
+			// A small body is waited for a moment, as it mostly comes whole. This
+			// one does not.
+			l.lend(c, c.pending, (*exchange).serveRequest)
+		}
 		if c.deadline == 0 || l.now < c.deadline {
 			continue
 		}

@@ -61,6 +61,10 @@ type Config struct {
 	QueueTimeout time.Duration `json:"queue_timeout"`
 	// Static is what is served from files, without a worker.
 	Static Static `json:"static"`
+	// RequestBuffering is "on" if workers get bodies when they are complete,
+	// "off" if as they arrive, "auto" if that depends on the interface: on for
+	// WSGI, off for ASGI ("auto").
+	RequestBuffering string `json:"request_buffering"`
 	// SpoolDir holds bodies too large for memory, as unlinked files ("": the
 	// system's directory for temporary files).
 	SpoolDir string `json:"spool_dir"`

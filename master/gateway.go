@@ -104,9 +104,10 @@ func (m *master) gatewayConfig() gateway.Config {
 		SpoolDir:     s.TmpUploadDir(),
 		Static:       m.static,
 
-		TLS:       m.tls,
-		HeadLimit: s.LimitRequestHead(),
-		Proxies:   proxies(s),
+		TLS:              m.tls,
+		HeadLimit:        s.LimitRequestHead(),
+		Proxies:          proxies(s),
+		RequestBuffering: s.RequestBuffering(),
 	}
 }
 

@@ -50,6 +50,13 @@ var gatewaySettings = []Setting{
 		Since: "0.1.0",
 	},
 	{
+		Name: "request_buffering", Flag: "request-buffering", Metavar: "WHEN", Group: Gateway, Kind: Choice,
+		Default: "auto", Choices: []string{"auto", "on", "off"},
+		Help:  "Give workers a request when its body is complete (on), or let them read it as it arrives (off); auto: on for WSGI, off for ASGI",
+		Note:  "On, a slow upload occupies no worker. Off, the application can answer before it has the body, `Expect: 100-continue` is answered when it first reads, and a request with `Transfer-Encoding: chunked` has no CONTENT_LENGTH. Bodies of up to 64 KiB that arrive within a quarter of a second travel whole in any case. Gunicorn never buffers.",
+		Since: "0.1.0",
+	},
+	{
 		Name: "tmp_upload_dir", Flag: "tmp-upload-dir", Metavar: "DIR", Group: Gateway, Kind: String,
 		DefaultHelp: "TMPDIR, or /tmp",
 		Help:        "Keep request bodies of more than 1 MiB here, as files without a name, until their request ends",

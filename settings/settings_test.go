@@ -76,6 +76,7 @@ func TestDefaults(t *testing.T) {
 		{"strip_header_spaces", v.StripHeaderSpaces(), false},
 		{"permit_obsolete_folding", v.PermitObsoleteFolding(), false},
 		{"limit_request_body", v.LimitRequestBody(), 0},
+		{"request_buffering", v.RequestBuffering(), "auto"},
 		{"tmp_upload_dir", v.TmpUploadDir(), ""},
 		{"forwarded_allow_ips", v.ForwardedAllowIPs(), "127.0.0.1,::1"},
 		{"secure_scheme_headers", v.SecureSchemeHeaders(), []Pair{

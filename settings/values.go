@@ -120,6 +120,9 @@ func (v *Values) PermitObsoleteFolding() bool { return of[bool](v, "permit_obsol
 // LimitRequestBody bounds a request's body in bytes; 0 for no limit.
 func (v *Values) LimitRequestBody() int { return of[int](v, "limit_request_body") }
 
+// RequestBuffering is "auto", "on" or "off".
+func (v *Values) RequestBuffering() string { return of[string](v, "request_buffering") }
+
 // TmpUploadDir is where large bodies are kept until their request ends; "" for
 // the system's choice.
 func (v *Values) TmpUploadDir() string { return of[string](v, "tmp_upload_dir") }

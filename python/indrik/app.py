@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, Callable, TextIO
 
 from . import reply, trouble
+from .body import BodyCut
 from .reply import ClientLeft, Head, Headers
 from .wire import MAX_INLINE, PeerGone
 
@@ -210,7 +211,7 @@ def respond(app: Application, environ: Environ, exchange: Exchange, errors: Text
             close = getattr(result, "close", None)
             if close is not None:
                 close()
-    except ClientLeft as left:
+    except (ClientLeft, BodyCut) as left:
         exchange.fail(str(left))
     except PeerGone:
         raise

@@ -11,10 +11,11 @@ import sys
 from dataclasses import dataclass
 from marshal import loads
 from time import monotonic_ns
-from typing import Any, BinaryIO, TextIO
+from typing import Any, TextIO
 
 from . import afterfork, asgi, load, trouble
 from .app import Application, Exchange, FileWrapper, respond
+from .body import opened
 from .status import Status
 from .wire import (
     ANSWERED,
@@ -119,7 +120,7 @@ def serve(post: Post, app: Application, errors: TextIO) -> Status:
         try:
             request, environ, body = loads(view[:size])
             outlet = replies[request >> _LOOP_SHIFT]
-            source = io.BytesIO(body) if body is not None and not fds else _opened(body, fds)
+            source = io.BytesIO(body) if type(body) is bytes and not fds else opened(body, fds)
             environ["wsgi.input"] = source
         except (EOFError, ValueError, TypeError, IndexError) as error:
             close_all(fds)
@@ -130,18 +131,11 @@ def serve(post: Post, app: Application, errors: TextIO) -> Status:
         environ["wsgi.errors"] = errors
         environ["wsgi.file_wrapper"] = FileWrapper
         respond(app, environ, Exchange(request, outlet), errors, request)
-        if body is None:
+        if fds:
             source.close()
         row[ANSWERED] += 1
         row[BEAT] = monotonic_ns()
         row[REQUEST] = 0
-
-
-def _opened(body: bytes | None, fds: list[int]) -> BinaryIO:
-    """The body that came as a file, positioned at its start."""
-    if body is not None or len(fds) != 1:
-        raise ValueError("a body and a descriptor, or neither")
-    return open(fds[0], "rb")
 
 
 def _give_up(post: Post, stage: str, text: str, status: Status) -> Status:

@@ -292,6 +292,17 @@ class Master:
             send(self.lane, (number, environ(CONTENT_LENGTH=str(len(body)), **more), body))
         return number
 
+    def ask_streamed(self, length: int = -1, **more: Any) -> tuple[int, socket.socket]:
+        """Send a request whose body comes on the returned socket."""
+        number = self.next_id()
+        ours, theirs = socket.socketpair()
+        ours.settimeout(LIMIT)
+        if length >= 0:
+            more["CONTENT_LENGTH"] = str(length)
+        with theirs:
+            send(self.lane, (number, environ(**more), length), theirs.fileno())
+        return number, ours
+
     def answer(self, worker: Worker, number: int) -> Answer:
         """Wait for the whole reply to a request."""
         sock = worker.replies[number >> 56]

@@ -1,6 +1,7 @@
 """A gallery of applications, good and bad. Each is one behaviour of a real one."""
 
 import gzip
+import hashlib
 import io
 import json
 import os
@@ -66,6 +67,44 @@ def hints(environ, start_response):
     start(b"begun ")
     early([("Link", "late")])
     return [b"", *body]
+
+
+def reads(environ, start_response):
+    """Reads its body in every way that PEP 3333 knows."""
+    source = environ["wsgi.input"]
+    got = [source.read(0), source.read(3), source.readline(), source.readline(4), source.readline()]
+    got += [source.readlines(1), [next(source)], source.read1(2), source.read(), source.read(), source.read(5)]
+    got += [source.readline(), source.readlines(), list(source)]
+    start_response("200 OK", TEXT)
+    return [repr(got).encode()]
+
+
+def digests(environ, start_response):
+    source = environ["wsgi.input"]
+    digest, size = hashlib.sha256(), 0
+    while block := source.read(100_000):
+        digest.update(block)
+        size += len(block)
+    start_response("200 OK", TEXT)
+    return [f"{size} {digest.hexdigest()} {environ.get('CONTENT_LENGTH')}".encode()]
+
+
+def survives_a_cut(environ, start_response):
+    """A cut body is an OSError with a clear text."""
+    source = environ["wsgi.input"]
+    first = source.read1(3)
+    try:
+        rest = source.read()
+    except OSError as error:
+        rest = f"{type(error).__name__}: {error}".encode()
+    start_response("200 OK", TEXT)
+    return [first + b" " + rest]
+
+
+def echoes_lines(environ, start_response):
+    """Answers each line of its body before it has the next one."""
+    start_response("200 OK", TEXT)
+    return (line.upper() for line in environ["wsgi.input"])
 
 
 def informs_by_start(environ, start_response):

@@ -1,0 +1,71 @@
+"""wsgi.input: the body of a request, however it travels. Runs in the worker.
+
+docs/protocol.md, "Lane: requests": whole in the message, whole in a file beside
+it, or read from a socket as it arrives. All three are what PEP 3333 asks for
+and end where the body ends (wsgi.input_terminated).
+"""
+
+from __future__ import annotations
+
+import io
+import socket
+from typing import TYPE_CHECKING, BinaryIO
+
+from .wire import GONE
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+_WISH = b"."  # one byte, whichever
+_BUFFER = 64 << 10
+
+
+class BodyCut(ConnectionResetError):
+    """The client left, stopped or broke the framing before its body was complete.
+
+    An OSError, as applications expect of a connection that breaks.
+    """
+
+    __module__ = "indrik"  # how tracebacks name it
+
+
+class Arriving(io.RawIOBase):
+    """The body as it arrives. Nothing is asked of the client before the first read."""
+
+    def __init__(self, stream: socket.socket) -> None:
+        """Take the stream over."""
+        super().__init__()
+        stream.settimeout(None)  # whatever timeout the application made the default
+        self._stream = stream
+        self._wished = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        """Wait for some of the body; 0 at its end, BodyCut if it will not come."""
+        try:
+            if not self._wished:
+                self._wished = True
+                self._stream.send(_WISH, socket.MSG_NOSIGNAL)
+            return self._stream.recv_into(buffer)
+        except GONE as error:
+            raise BodyCut("the request body ended before it was complete") from error
+
+    def close(self) -> None:
+        super().close()
+        self._stream.close()
+
+
+def opened(body: bytes | int | None, fds: list[int]) -> BinaryIO:
+    """The body of a request message and the descriptors that came with it.
+
+    Takes the descriptors over. ValueError if they do not belong together.
+    """
+    if isinstance(body, bytes) and not fds:
+        return io.BytesIO(body)
+    if body is None and len(fds) == 1:
+        return open(fds[0], "rb")
+    if type(body) is int and len(fds) == 1:
+        return io.BufferedReader(Arriving(socket.socket(fileno=fds[0])), _BUFFER)
+    raise ValueError("a body that is not bytes and no descriptor, or no bytes and one")
