@@ -202,10 +202,11 @@ func appendScopeFields(b []byte, fields []http1.Field) (_ []byte, trailers bool)
 	return b, trailers
 }
 
-// inScope reports whether a field is passed on. Proxy is not, because of what
-// CGI made of it. Names with an underscore were judged before (namePolicy).
+// inScope reports whether a field is passed on; those with an underscore were
+// judged before (see [namePolicy]). Proxy is not, because frameworks make CGI
+// variables of fields, and of this one that is a setting.
 func inScope(name []byte) bool {
-	return !sameName(name, "proxy")
+	return len(name) != len("proxy") || !sameName(name, "proxy")
 }
 
 // takesTrailers reports whether the value of a TE field names trailers (RFC
