@@ -46,6 +46,7 @@ type conn struct {
 	port     []byte // its port in decimal
 	peer     []byte // both as REMOTE_ADDR and REMOTE_PORT of the environ
 	trusted  bool   // it may speak for a client
+	secure   bool   // a PROXY header says that the client spoke TLS
 	tls      []byte // what the environ says of the connection's security
 	position int    // in loop.conns
 
@@ -55,6 +56,9 @@ type conn struct {
 	request *request
 
 	partial *http1.Head // the parser of a head that comes in pieces
+
+	unannounced bool // its PROXY header has not come yet
+	stranger    bool // it may not send one
 
 	fresh    bool  // it has had no request yet
 	begun    bool  // a part of a request has arrived
@@ -186,6 +190,15 @@ func (l *loop) advance(c *conn, data []byte) {
 		return
 	}
 	c.need = 0
+	if c.unannounced {
+		n := l.takeProxyHeader(c, data)
+		if n == 0 && c.phase != closed {
+			l.keep(c, data)
+		}
+		if data = data[n:]; n == 0 || !l.announcedWith(c, data) {
+			return
+		}
+	}
 	used := l.take(c, data)
 	if c.phase != closed && c.phase != lingering && c.phase != lent {
 		l.keep(c, data[used:])

@@ -27,6 +27,12 @@ type Proxies struct {
 	// ForwarderHeaders are names with underscores that trusted peers may use, in
 	// upper case; "*" for all.
 	ForwarderHeaders []string `json:"forwarder_headers"`
+	// Protocol is the version of the PROXY protocol that every connection must
+	// begin with: "v1", "v2", "auto" for either, "off" (or empty) for none.
+	Protocol string `json:"protocol"`
+	// ProtocolAllowIPs are the peers that may send it, as in AllowIPs. Others are
+	// turned away.
+	ProtocolAllowIPs string `json:"protocol_allow_ips"`
 }
 
 // SchemeHeader is a field and the value of it that means https.
@@ -44,15 +50,23 @@ const (
 // forwarding says whom to believe about the client of a request, and what. It
 // is only read once it was made.
 type forwarding struct {
-	trusted trust
-	schemes []SchemeHeader
-	family  family
-	names   namePolicy
+	trusted    trust
+	proxy      proxyMode
+	announcers trust // who may send a PROXY header
+	schemes    []SchemeHeader
+	family     family
+	names      namePolicy
 }
 
 // forwarding reads what is configured.
 func (p Proxies) forwarding() (f forwarding, err error) {
 	if f.trusted, err = parseTrust("forwarded_allow_ips", p.AllowIPs); err != nil {
+		return f, err
+	}
+	if f.proxy, err = parseProxyMode(p.Protocol); err != nil {
+		return f, err
+	}
+	if f.announcers, err = parseTrust("proxy_allow_ips", p.ProtocolAllowIPs); err != nil {
 		return f, err
 	}
 	f.schemes = p.SchemeHeaders

@@ -201,6 +201,7 @@ func (g *gateway) listen(o *order, fds []int) error {
 	if err != nil {
 		return fmt.Errorf("take over listener %q: %w", name, err)
 	}
+	ln.proxy = g.forwarding.proxy
 	g.listeners = append(g.listeners, ln)
 	return nil
 }

@@ -16,6 +16,7 @@ type listener struct {
 	host   []byte // the address it is bound to; empty for a Unix socket
 	port   []byte
 	scheme string // what is spoken on it: "http" or "https"
+	proxy  proxyMode
 	prefix []byte // environ items that are the same for all its requests
 	server []byte // SERVER_NAME and SERVER_PORT as such items
 }
@@ -62,7 +63,7 @@ func (l *loop) accept(ln *listener) {
 		l.accepted++
 		l.gateway.connections.Add(1)
 		c := &conn{fd: fd, listener: ln, position: -1, fresh: true}
-		c.describe(&sa, l.gateway.forwarding.trusted)
+		c.describe(&sa, l.gateway.forwarding.trusted, l.gateway.forwarding.announcers)
 		l.place(c)
 	}
 }
@@ -88,7 +89,11 @@ func (l *loop) adopt(c *conn) {
 		c.deadline = l.now + firstRequestTime
 	}
 	l.conns = append(l.conns, c)
-	if c.listener.scheme == "https" {
+	if c.stranger {
+		l.turnAway(c, errProxyPeer)
+		return
+	}
+	if c.listener.scheme == "https" && !c.unannounced {
 		l.settle(c, nil, (*resident).liveTLS)
 		return
 	}
@@ -148,14 +153,23 @@ func (l *loop) stopAccepting() {
 	l.listeners, l.acceptAgain = nil, 0
 }
 
-// describe fills in who the peer is.
-func (c *conn) describe(sa *unix.RawSockaddrAny, trusted trust) {
+// describe fills in who the peer is, and what it may and must do.
+func (c *conn) describe(sa *unix.RawSockaddrAny, trusted, announcers trust) {
 	addr, ok := clientAddress(sa)
 	c.trusted = !ok || trusted.includes(addr.Addr())
-	if ok {
-		text := addr.Addr().AppendTo(make([]byte, 0, 24))
-		c.client = text[:len(text):len(text)]
-		c.port = strconv.AppendUint(nil, uint64(addr.Port()), 10)
+	c.unannounced = c.listener.proxy != noProxyHeader
+	c.stranger = c.unannounced && ok && !announcers.includes(addr.Addr())
+	if !ok {
+		c.peer = peerItems(nil, nil)
+		return
 	}
+	c.setPeer(addr)
+}
+
+// setPeer makes addr the one that requests of the connection come from.
+func (c *conn) setPeer(addr netip.AddrPort) {
+	text := addr.Addr().AppendTo(make([]byte, 0, 24))
+	c.client = text[:len(text):len(text)]
+	c.port = strconv.AppendUint(nil, uint64(addr.Port()), 10)
 	c.peer = peerItems(c.client, c.port)
 }

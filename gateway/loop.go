@@ -96,6 +96,8 @@ type loop struct {
 	searchUntil int64 // look for lost requests until then
 	acceptAgain int64 // accepting is paused until then
 	pauseTold   int64 // no word about that until then
+	turned      int   // connections turned away since the log was told
+	turnedTold  int64 // no word about that until then
 	accepted    uint64
 	answered    uint64
 
@@ -220,6 +222,9 @@ func (l *loop) rewatch(fd int, events uint32) error {
 
 // forget makes a descriptor's late events nobody's.
 func (l *loop) forget(fd int) {
+	if fd >= len(l.sources) {
+		return // it never was in the epoll set
+	}
 	l.sources[fd] = source{turn: l.sources[fd].turn + 1}
 }
 
@@ -269,6 +274,10 @@ func (l *loop) sweepConns() {
 			l.lend(c, c.pending, (*exchange).serveRequest)
 		}
 		if c.deadline == 0 || l.now < c.deadline {
+			continue
+		}
+		if c.unannounced {
+			l.turnAway(c, errProxySlow)
 			continue
 		}
 		if c.phase == reading && len(c.pending) > 0 {

@@ -40,7 +40,9 @@ func (o *origin) trace(c *conn, h *http1.Head, f *forwarding) error {
 	o.room, o.prefix, o.carried, o.must = o.room[:0], nil, false, false
 	o.client, o.port, o.direct = c.client, c.port, true
 	o.host, o.hostPort, o.bound = c.listener.host, c.listener.port, !c.listener.unix
-	o.scheme = c.listener.scheme
+	if o.scheme = c.listener.scheme; c.secure {
+		o.scheme = "https"
+	}
 	if c.trusted {
 		if err := o.believe(h, f); err != nil {
 			return err

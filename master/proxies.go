@@ -12,6 +12,8 @@ func proxies(s *settings.Values) gateway.Proxies {
 		Family:           s.Forwarded(),
 		HeaderMap:        s.HeaderMap(),
 		ForwarderHeaders: s.ForwarderHeaders(),
+		Protocol:         s.ProxyProtocol(),
+		ProtocolAllowIPs: s.ProxyAllowIPs(),
 	}
 	for _, h := range s.SecureSchemeHeaders() {
 		p.SchemeHeaders = append(p.SchemeHeaders, gateway.SchemeHeader(h))

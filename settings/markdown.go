@@ -68,7 +68,11 @@ func (s Setting) values() string {
 	case Bytes:
 		return fmt.Sprintf("a number of bytes from %d to %d, or with units: `64KiB`, `10MB`", s.Min, s.Max)
 	case Choice:
-		return strings.Join(s.Choices, ", ")
+		words := strings.Join(s.Choices, ", ")
+		if s.Bare != "" {
+			words += "; the bare option means " + s.Bare
+		}
+		return words
 	case Bool:
 		return "true or false; the bare option means true"
 	case List:

@@ -25,6 +25,21 @@ var proxySettings = []Setting{
 		Since: "0.2.0",
 	},
 	{
+		Name: "proxy_protocol", Flag: "proxy-protocol", Metavar: "VERSION", Group: Gateway, Kind: Choice,
+		Default: "off", Choices: []string{"off", "v1", "v2", "auto"}, Bare: "auto",
+		aliases: map[string]string{"true": "auto", "false": "off"},
+		Help:    "Expect a PROXY header at the start of each connection: off, v1, v2 or auto for either",
+		Note:    "The bare option, and true in a file, mean auto. A connection without the header, or from a peer that is not in `proxy_allow_ips`, is closed and logged; Gunicorn serves it as if nothing were configured. See [proxies.md](proxies.md).",
+		Since:   "0.2.0",
+	},
+	{
+		Name: "proxy_allow_ips", Flag: "proxy-allow-from", Metavar: "ADDRESSES", Group: Gateway, Kind: String,
+		Default: "127.0.0.1,::1",
+		Help:    "Let these proxies, with commas between them, send PROXY headers; * for all",
+		Note:    "Addresses and networks. Peers on Unix sockets always may.",
+		Since:   "0.2.0",
+	},
+	{
 		Name: "forwarder_headers", Flag: "forwarder-headers", Metavar: "NAMES", Group: Gateway, Kind: CommaList,
 		Default: "SCRIPT_NAME,PATH_INFO",
 		Help:    "Accept these header names with underscores, with commas between them, from trusted proxies; * for all",

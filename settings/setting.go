@@ -67,6 +67,10 @@ type Setting struct {
 	// aliases are other words for choices, in lower case.
 	aliases map[string]string
 
+	// Bare is what the option means without a value, or "" if it needs one. A
+	// Bool needs none, and means true.
+	Bare string
+
 	// check refuses a text that its Kind allows; for a List, one item. Its
 	// error is the reason and the remedy, joined by a semicolon.
 	check func(text string) error

@@ -83,6 +83,8 @@ func TestDefaults(t *testing.T) {
 			{"X-FORWARDED-PROTOCOL", "ssl"}, {"X-FORWARDED-PROTO", "https"}, {"X-FORWARDED-SSL", "on"},
 		}},
 		{"forwarded", v.Forwarded(), "none"},
+		{"proxy_protocol", v.ProxyProtocol(), "off"},
+		{"proxy_allow_ips", v.ProxyAllowIPs(), "127.0.0.1,::1"},
 		{"forwarder_headers", v.ForwarderHeaders(), []string{"SCRIPT_NAME", "PATH_INFO"}},
 		{"header_map", v.HeaderMap(), "drop"},
 		{"limit_request_head", v.LimitRequestHead(), 65536},

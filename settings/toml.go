@@ -106,7 +106,7 @@ func (s Setting) text(value any) (string, error) {
 	case string:
 		return v, nil
 	case bool:
-		if s.Kind == Bool {
+		if _, ok := s.aliases["true"]; ok || s.Kind == Bool {
 			return strconv.FormatBool(v), nil
 		}
 	case int64:

@@ -24,3 +24,10 @@ func (v *Values) ForwarderHeaders() []string {
 // HeaderMap says what becomes of other such names: "drop", "refuse" or
 // "dangerous".
 func (v *Values) HeaderMap() string { return of[string](v, "header_map") }
+
+// ProxyProtocol is which PROXY header connections must begin with: "off", "v1",
+// "v2" or "auto".
+func (v *Values) ProxyProtocol() string { return of[string](v, "proxy_protocol") }
+
+// ProxyAllowIPs are the proxies that may send one, as they were written.
+func (v *Values) ProxyAllowIPs() string { return of[string](v, "proxy_allow_ips") }

@@ -29,8 +29,32 @@ func (fs flags) add(set *pflag.FlagSet) {
 		flag := set.VarPF(f, f.setting.Flag, f.setting.Short, f.setting.Help)
 		if f.setting.Kind == settings.Bool {
 			flag.NoOptDefVal = "true"
+		} else if f.setting.Bare != "" {
+			flag.NoOptDefVal = f.setting.Bare
 		}
 	}
+}
+
+// join ties a word to the option before it where that may stand alone and the
+// word is one of its values. pflag knows only --option=word for such options,
+// and would take the word of "--proxy-protocol v1", which Gunicorn knows, for
+// the application.
+func (fs flags) join(args []string) []string {
+	joined := make([]string, 0, len(args))
+	for i := 0; i < len(args); i++ {
+		arg := args[i]
+		if arg == "--" {
+			return append(joined, args[i:]...)
+		}
+		if i+1 < len(args) && slices.ContainsFunc(fs, func(f *flagText) bool {
+			return f.setting.Bare != "" && arg == "--"+f.setting.Flag && slices.Contains(f.setting.Choices, args[i+1])
+		}) {
+			arg += "=" + args[i+1]
+			i++
+		}
+		joined = append(joined, arg)
+	}
+	return joined
 }
 
 // layer returns what was given on the command line, once it is parsed.

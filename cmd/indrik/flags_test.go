@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/spf13/pflag"
@@ -10,6 +11,21 @@ import (
 
 // A switch is given by its name alone, as with Gunicorn, and can be taken back
 // by a later word.
+// Gunicorn takes the value of --proxy-protocol as a word of its own, or none.
+func TestJoin(t *testing.T) {
+	for args, want := range map[string]string{
+		"--proxy-protocol v1 app":               "--proxy-protocol=v1 app",
+		"--proxy-protocol app":                  "--proxy-protocol app",
+		"--proxy-protocol":                      "--proxy-protocol",
+		"app --proxy-protocol=v2 --reload auto": "app --proxy-protocol=v2 --reload auto",
+		"-- --proxy-protocol v1":                "-- --proxy-protocol v1",
+	} {
+		if got := strings.Join(newFlags().join(strings.Fields(args)), " "); got != want {
+			t.Errorf("%q became %q, want %q", args, got, want)
+		}
+	}
+}
+
 func TestSwitches(t *testing.T) {
 	for _, c := range []struct {
 		args []string
