@@ -104,6 +104,7 @@ var readOnly = map[string]string{
 	"settings/toml.go tables":                              "table",
 	"settings/registry_application.go applicationSettings": "a part of the registry",
 	"settings/registry_gateway.go gatewaySettings":         "a part of the registry",
+	"settings/registry_idle.go idleSettings":               "a part of the registry",
 	"settings/registry_parser.go parserSettings":           "a part of the registry",
 	"settings/registry_service.go serviceSettings":         "a part of the registry",
 	"settings/registry_static.go staticSettings":           "a part of the registry",

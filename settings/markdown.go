@@ -53,6 +53,9 @@ func (s Setting) markdown(b *strings.Builder) {
 	}
 	b.WriteString("\n")
 	fmt.Fprintf(b, "- since: %s\n", s.Since)
+	if s.Instead != "" {
+		fmt.Fprintf(b, "\nIt has no effect: %s.\n", s.Instead)
+	}
 	if s.Note != "" {
 		fmt.Fprintf(b, "\n%s\n", s.Note)
 	}

@@ -18,4 +18,5 @@ var registry = slices.Concat(
 	staticSettings,
 	applicationSettings,
 	serviceSettings,
+	idleSettings,
 )

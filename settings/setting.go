@@ -75,6 +75,10 @@ type Setting struct {
 	// error is the reason and the remedy, joined by a semicolon.
 	check func(text string) error
 
+	// Instead is for a setting that is accepted and does nothing: the reason, and
+	// what takes its place. Whoever sets it to anything but its default is told.
+	Instead string
+
 	Help  string // one sentence without the final stop
 	Note  string // for docs: what differs from Gunicorn and why, or ""
 	Since string // first version of Indrik that has it
@@ -92,11 +96,12 @@ const (
 	Files       Group = "Static files"
 	Application Group = "Application"
 	Service     Group = "Service"
+	Idle        Group = "Accepted without effect"
 )
 
 // Groups returns the chapters in their order.
 func Groups() []Group {
-	return []Group{Sockets, Workers, Gateway, TLS, Files, Application, Service}
+	return []Group{Sockets, Workers, Gateway, TLS, Files, Application, Service, Idle}
 }
 
 // All returns every setting, in the order of the documentation. The slice is

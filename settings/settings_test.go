@@ -122,8 +122,26 @@ func TestEveryAccessor(t *testing.T) {
 			accessors++
 		}
 	}
-	if accessors < len(registry) {
-		t.Errorf("%d accessors for %d settings", accessors, len(registry))
+	effective := 0
+	for _, s := range registry {
+		if s.Instead == "" {
+			effective++
+		}
+	}
+	if accessors <= effective { // one more is Idle
+		t.Errorf("%d accessors for %d settings that have an effect", accessors, effective)
+	}
+}
+
+// Whoever sets what has no effect must be told, and nobody else.
+func TestIdle(t *testing.T) {
+	v := resolve(t, line("daemon", "true"), line("http_parser", "auto"), line("workers", "2"), line("dirty_apps", "a:B"))
+	var names []string
+	for _, s := range v.Idle() {
+		names = append(names, s.Name)
+	}
+	if want := []string{"daemon", "dirty_apps"}; !slices.Equal(names, want) {
+		t.Errorf("got %q, want %q", names, want)
 	}
 }
 

@@ -33,6 +33,19 @@ func (v *Values) Origin(name string) string { return v.entries[name].origin }
 // words of a shell; "" for a name that is no setting.
 func (v *Values) Text(name string) string { return shellquote.Join(v.entries[name].texts...) }
 
+// Idle returns the settings that were set to something and have no effect, in the
+// order of the registry.
+func (v *Values) Idle() []Setting {
+	var idle []Setting
+	for _, s := range registry {
+		e := v.entries[s.Name]
+		if s.Instead != "" && e.source != Default && !slices.Equal(e.texts, s.standard().Texts) {
+			idle = append(idle, s)
+		}
+	}
+	return idle
+}
+
 // of reads a value whose type the registry fixed. A test calls every accessor,
 // so a wrong name or type here does not reach a user.
 func of[T any](v *Values, name string) T { return v.entries[name].value.(T) }

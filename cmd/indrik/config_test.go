@@ -119,6 +119,16 @@ func TestConfigurationRefusals(t *testing.T) {
 	}
 }
 
+// None of Gunicorn's settings is ignored without a word.
+func TestSettingWithoutEffectIsTold(t *testing.T) {
+	tr := inDirectory(t, nil, "--daemon", "--http-parser", "auto", "app")
+	status, _, stderr := tr.run()
+	if status != exitOK || strings.Count(stderr, "setting has no effect") != 1 ||
+		!strings.Contains(stderr, "setting=daemon from=--daemon instead=\"Indrik stays in the foreground") {
+		t.Errorf("status %d: %s", status, stderr)
+	}
+}
+
 func TestPrintConfig(t *testing.T) {
 	tr := inDirectory(t, map[string]string{"indrik.toml": "bind = ['unix:/a b', ':80']\n"}, "--print-config", "-w", "3", "app")
 	status, stdout, stderr := tr.run()

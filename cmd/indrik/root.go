@@ -103,6 +103,9 @@ func settle(p process, args []string, log hclog.Logger, layers ...settings.Layer
 		return nil, err
 	}
 	log.SetLevel(logLevel(values.LogLevel()))
+	for _, s := range values.Idle() {
+		log.Warn("setting has no effect", "setting", s.Name, "from", values.Origin(s.Name), "instead", s.Instead)
+	}
 	return values, nil
 }
 
