@@ -103,6 +103,21 @@ func (r *SeatRow) PID() int { return int(r[4].Load()) }
 // Generation returns the generation that the worker belongs to.
 func (r *SeatRow) Generation() uint64 { return r[5].Load() }
 
+// Life returns when the main thread of the worker last gave a sign of life (see
+// Monotonic), 0 if it gives none: only gthread workers do, in the row of their first
+// seat.
+func (r *SeatRow) Life() int64 { return int64(r[6].Load()) }
+
+// SetLife writes a sign of life of the main thread.
+func (r *SeatRow) SetLife(ns int64) { r[6].Store(uint64(ns)) }
+
+// Leaving reports that the worker ends of its own accord; it is said in the row of
+// its first seat.
+func (r *SeatRow) Leaving() bool { return r[7].Load() != 0 }
+
+// SetLeaving says so.
+func (r *SeatRow) SetLeaving() { r[7].Store(1) }
+
 // Occupy writes the process id and the generation of a worker that begins.
 func (r *SeatRow) Occupy(pid int, generation uint64) {
 	r[4].Store(uint64(pid))

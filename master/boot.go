@@ -62,11 +62,14 @@ func (m *master) prepare(ctx context.Context) error {
 		return fmt.Errorf("become child subreaper: %w", err)
 	}
 	slots := min(m.wanted+spareSlots, pool.MaxSize)
-	if m.board, err = dispatch.NewScoreboard(m.loops, slots, seats); err != nil {
+	if m.board, err = dispatch.NewScoreboard(m.loops, slots, boardSeats(m.cfg.Settings)); err != nil {
 		return fmt.Errorf("make the scoreboard: %w", err)
 	}
-	m.gen, err = newGeneration(1, m.board, m.poolConfig(), m.facts.post)
-	return err
+	if m.gen, err = newGeneration(1, m.board, m.poolConfig(), m.facts.post); err != nil {
+		return err
+	}
+	m.gen.own = mayNeedOwn(m.cfg.Settings.WorkerClass())
+	return nil
 }
 
 // poolConfig says what the pool does with workers.

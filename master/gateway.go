@@ -66,10 +66,7 @@ func (m *master) brief(c *child) error {
 			return err
 		}
 	}
-	lane := gateway.LaneOrder(m.gen.number, "wsgi", seats)
-	if err := c.order(lane, m.gen.lane.gateway, m.gen.lane.workers); err != nil {
-		return err
-	}
+	m.tellCourse(m.gen)
 	for _, w := range m.gen.workers {
 		if w.joined = false; w.canJoin() {
 			m.join(w)
@@ -88,6 +85,7 @@ func (m *master) gatewayConfig() gateway.Config {
 		Epoch:        m.gate.epoch,
 		Loops:        m.loops,
 		Multiprocess: m.wanted > 1,
+		RootPath:     m.cfg.Settings.RootPath(),
 		Software:     "indrik/" + m.cfg.Version,
 		AccessLog:    s.AccessLog(),
 		KeepAlive:    keepAlive,
@@ -124,6 +122,9 @@ func permissions(s *settings.Values) gateway.Permissions {
 
 // canJoin reports that the gateway may count on the worker.
 func (w *worker) canJoin() bool {
+	if w.released {
+		return false // the gateway has nothing to do with it any more
+	}
 	return w.phase == pool.Idle || w.phase == pool.Busy || w.phase == pool.Draining && w.ready
 }
 
@@ -133,7 +134,11 @@ func (m *master) join(w *worker) {
 		return
 	}
 	w.joined = true
-	m.order(gateway.JoinOrder(int(w.slot), w.pid, w.gen.number), w.reply...)
+	fds := w.reply
+	if w.own != nil {
+		fds = append(slices.Clone(fds), w.own.gateway, w.own.workers)
+	}
+	m.order(gateway.JoinOrder(int(w.slot), w.pid, w.gen.number), fds...)
 }
 
 // leave tells the gateway that a worker was reaped. It is told of those that
@@ -203,7 +208,7 @@ func (m *master) gatewayEnded(exit pool.Exit) {
 		m.fail(fmt.Errorf("start the gateway: %s", reason))
 		return
 	}
-	stale := m.gen.lane.clear()
+	stale := m.gen.clearLanes()
 	m.log.Error("gateway ended", "pid", pid, "reason", reason, "stale", stale, "pause", wait)
 	m.gate.retryAt = time.Now().Add(wait)
 	m.restart(time.Now())

@@ -3,6 +3,7 @@ package master
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -11,8 +12,6 @@ import (
 )
 
 const (
-	// seats is how many requests a sync worker takes at a time.
-	seats = 1
 	// forksAtOnce bounds the spawn orders in the mold's hands: each carries a
 	// socket for every loop, and the kernel limits descriptors in flight to
 	// RLIMIT_NOFILE. A fork takes milliseconds, so more would gain nothing.
@@ -25,7 +24,9 @@ const (
 // the scoreboard.
 type generation struct {
 	number int
-	lane   lane
+	lane   lane                   // shared by its sync and gthread workers
+	own    bool                   // its workers may need lanes of their own
+	course atomic.Pointer[course] // nil until a worker was ready
 	board  *dispatch.Scoreboard
 	pool   *pool.Pool
 	mold   mold
@@ -66,18 +67,6 @@ func (g *generation) start() {
 	go func() { g.post(poolEnded{g, g.pool.Run(ctx)}) }()
 }
 
-// activity tells the pool what the worker of a slot wrote about itself. It runs
-// on the pool's goroutine.
-func (g *generation) activity(slot pool.SlotID) pool.Activity {
-	row := g.board.Seat(int(slot), 0)
-	id, start := row.Request()
-	return pool.Activity{
-		Beat:  time.Duration(row.Beat()),
-		Busy:  id != 0,
-		Since: time.Duration(start),
-	}
-}
-
 // want notes that the pool wants a process in slot. A repeated wish for one
 // that is on its way changes nothing.
 func (g *generation) want(slot pool.SlotID) {
@@ -103,13 +92,13 @@ func (g *generation) spawn(now time.Time, loops int) {
 
 // order tells the mold to fork w.
 func (g *generation) order(w *worker, now time.Time, loops int) error {
-	theirs, err := w.equip(loops)
+	passed, err := w.equip(loops, g.own)
 	if err != nil {
 		return err
 	}
-	defer closeAll(theirs) // the message carries its own references
-	g.board.Seat(int(w.slot), 0).Clear()
-	if err := g.mold.child.order(dispatch.Tuple{"spawn", int64(w.slot), false}, theirs...); err != nil {
+	defer closeAll(w.notOurs(passed)) // the message carries its own references
+	g.clear(w.slot)
+	if err := g.mold.child.order(dispatch.Tuple{"spawn", int64(w.slot), g.own}, passed...); err != nil {
 		w.release()
 		return err
 	}
@@ -130,6 +119,9 @@ func (g *generation) forked(w *worker, pid int) {
 	g.pool.Spawned(w.slot, pid)
 	if w.failure != nil {
 		g.pool.Failed(w.slot, w.failure.cause())
+	}
+	if w.refused {
+		g.pool.Dismiss(w.slot, pid, w.failure.cause())
 	}
 	if w.ready {
 		g.pool.Ready(w.slot, pid)
@@ -189,12 +181,19 @@ func (g *generation) forget(w *worker) {
 
 // held returns the ids of the requests that the slot's worker had in hand.
 func (g *generation) held(slot pool.SlotID) (ids []uint64) {
-	for seat := range seats {
+	for seat := range g.board.Seats() {
 		if id, _ := g.board.Seat(int(slot), seat).Request(); id != 0 {
 			ids = append(ids, id)
 		}
 	}
 	return ids
+}
+
+// clear makes the rows of a slot ready for its next worker.
+func (g *generation) clear(slot pool.SlotID) {
+	for seat := range g.board.Seats() {
+		g.board.Seat(int(slot), seat).Clear()
+	}
 }
 
 // pending counts the orders in the mold's hands.

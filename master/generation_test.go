@@ -15,7 +15,7 @@ import (
 // and pool do not run.
 func idleGeneration(t *testing.T) (*generation, *worker) {
 	t.Helper()
-	board, err := dispatch.NewScoreboard(1, 2, seats)
+	board, err := dispatch.NewScoreboard(1, 2, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

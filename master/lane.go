@@ -20,32 +20,59 @@ const (
 )
 
 // lane is the socket pair through which the workers of a generation take
-// requests. The master keeps both ends, so that gateway and workers can die
+// requests, or one of them if it has a lane of its own. The master keeps both ends, so that gateway and workers can die
 // without the other side noticing.
 type lane struct {
 	gateway int // requests are written here
 	workers int // and read here
 }
 
+// newLane makes a lane for workers to share.
 func newLane() (lane, error) {
-	gateway, workers, err := dispatch.SocketPair()
+	l, err := newOwnLane()
 	if err != nil {
-		return lane{}, fmt.Errorf("make the lane: %w", err)
+		return lane{}, err
 	}
-	l := lane{gateway, workers}
 	beat := unix.NsecToTimeval(int64(laneBeat))
-	if err := unix.SetsockoptTimeval(workers, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &beat); err != nil {
+	if err := unix.SetsockoptTimeval(l.workers, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &beat); err != nil {
 		l.close()
 		return lane{}, fmt.Errorf("set the lane's beat: %w", err)
+	}
+	return l, nil
+}
+
+// newOwnLane makes a lane for one worker, which waits for requests and its
+// beat in its own way.
+func newOwnLane() (lane, error) {
+	gateway, workers, err := dispatch.SocketPair()
+	if err != nil {
+		return lane{}, fmt.Errorf("make a lane: %w", err)
 	}
 	if unix.SetsockoptInt(gateway, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, laneBuffer) != nil {
 		// Not privileged: what the kernel grants to everybody must do.
 		_ = unix.SetsockoptInt(gateway, unix.SOL_SOCKET, unix.SO_SNDBUF, laneBuffer)
 	}
-	return l, nil
+	return lane{gateway, workers}, nil
 }
 
 func (l lane) close() { closeAll([]int{l.gateway, l.workers}) }
+
+// closeGateway closes the gateway's end alone.
+func (l *lane) closeGateway() {
+	closeAll([]int{l.gateway})
+	l.gateway = -1
+}
+
+// clearLanes throws away what a dead gateway left in the lanes.
+func (g *generation) clearLanes() (stale int) {
+	stale = g.lane.clear()
+	for _, w := range g.workers {
+		if w.own != nil {
+			stale += w.own.clear()
+		}
+	}
+	return stale
+}
 
 // clear throws away every request that waits in the lane and returns how many
 // there were. It is called when a gateway has died: its clients went with it,
@@ -85,6 +112,8 @@ func passed(control []byte) (fds []int) {
 // close has anything to report.
 func closeAll(fds []int) {
 	for _, fd := range fds {
-		_ = syscall.Close(fd)
+		if fd >= 0 {
+			_ = syscall.Close(fd)
+		}
 	}
 }

@@ -18,6 +18,25 @@ func text(msg dispatch.Tuple, i int) string {
 	return s
 }
 
+// item returns item i, or nil.
+func item(msg dispatch.Tuple, i int) any {
+	if i >= len(msg) {
+		return nil
+	}
+	return msg[i]
+}
+
+// texts returns the strings of a list.
+func texts(msg dispatch.Tuple, i int) (all []string) {
+	list, _ := item(msg, i).(dispatch.List)
+	for _, v := range list {
+		if s, ok := v.(string); ok {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
 // number returns item i, or -1.
 func number(msg dispatch.Tuple, i int) int {
 	if i >= len(msg) {

@@ -27,7 +27,7 @@ func options(s *settings.Values) dispatch.Dict {
 		"root_path":           s.RootPath(),
 		"max_requests":        int64(s.MaxRequests()),
 		"max_requests_jitter": int64(s.MaxRequestsJitter()),
-		"preload_app":         s.PreloadApp(),
+		"preload_app":         s.PreloadApp() && !s.Reload(), // a mold that has loaded it would fork the old code
 		"reload":              s.Reload(),
 		"reload_extra_files":  extra,
 		"user":                s.User(),

@@ -3,6 +3,7 @@ package master
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"slices"
 
 	"github.com/indrik/indrik/activation"
@@ -55,7 +56,7 @@ func (m *master) bind(ctx context.Context, address string) error {
 	}
 	socket, err := activation.Listen(ctx, bind, activation.ListenOptions{
 		Backlog: m.cfg.Settings.Backlog(),
-		Mode:    socketMode,
+		Mode:    socketMode &^ fs.FileMode(m.cfg.Settings.Umask()),
 	})
 	if err != nil {
 		return err

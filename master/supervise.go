@@ -29,11 +29,11 @@ func (f *bootFailure) cause() pool.Cause {
 func (m *master) workerSaid(w *worker, msg dispatch.Tuple) {
 	switch word(msg) {
 	case "ready":
-		w.ready = true
-		w.gen.adopt(w)
-		if w.pid != 0 {
-			w.gen.pool.Ready(w.slot, w.pid)
-		}
+		m.workerReady(w, msg)
+	case "leaving":
+		m.workerLeaving(w, text(msg, 1))
+	case "changed":
+		m.filesChanged(w, texts(msg, 1))
 	case "failed":
 		m.workerFailed(w, text(msg, 1), text(msg, 2))
 	default:
@@ -77,6 +77,9 @@ func (m *master) slotMoved(g *generation, c pool.Change) {
 		return // a stray, which the pool ended by itself
 	}
 	w.phase = c.To
+	if c.To == pool.Draining {
+		m.releaseOwn(w)
+	}
 	if w.canJoin() {
 		m.join(w)
 	}
@@ -90,7 +93,7 @@ func (m *master) slotMoved(g *generation, c pool.Change) {
 func (m *master) workerEnded(w *worker, d *pool.Death) {
 	w.death = d
 	m.leave(w, d, w.gen.held(w.slot))
-	w.gen.board.Seat(int(w.slot), 0).Clear()
+	w.gen.clear(w.slot)
 	w.gen.forget(w)
 	if !w.silent {
 		// Its last words may be on their way. Whoever inherited the socket could

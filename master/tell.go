@@ -98,8 +98,11 @@ func (m *master) health(now time.Time) health {
 // labour reads what a worker is doing.
 func (m *master) labour(w *worker) labour {
 	l := labour{ready: w.phase == pool.Idle || w.phase == pool.Busy, limit: m.cfg.Settings.Timeout()}
-	if id, start := m.board.Seat(int(w.slot), 0).Request(); id != 0 {
-		l.since = start
+	switch a := w.gen.activity(w.slot); {
+	case a.Concurrent:
+		l.since = int64(a.Beat) // it beats, or cannot take work
+	case a.Busy:
+		l.since = int64(a.Since)
 	}
 	return l
 }

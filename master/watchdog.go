@@ -22,7 +22,7 @@ type health struct {
 // labour is what a worker of the serving generation is doing.
 type labour struct {
 	ready bool
-	since int64         // when its current request began; 0: it holds none
+	since int64         // when its current request began, 0 if it holds none; of one that beats at work its last beat
 	limit time.Duration // the longest a request may take; 0: no limit
 }
 

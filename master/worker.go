@@ -2,6 +2,7 @@ package master
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/indrik/indrik/dispatch"
@@ -20,6 +21,9 @@ type worker struct {
 	orphaned bool
 	ready    bool // it said so, perhaps before the mold said "forked"
 	joined   bool // the gateway was told
+	refused  bool // what it said when it was ready does not fit the others; it is being killed
+	replaced bool // it was retired because files changed
+	released bool // nobody can write to its own lane any more
 	phase    pool.Phase
 
 	failure *bootFailure // what it said about itself
@@ -28,14 +32,16 @@ type worker struct {
 	report *dispatch.Channel
 	silent bool  // the report socket is at its end
 	reply  []int // the gateway's ends, one for each loop
+	own    *lane // a lane of its own; nil if it has none
 }
 
-// equip makes the worker's sockets and returns its ends of them: report, then
-// one reply socket for each loop. They are the caller's to close.
-func (w *worker) equip(loops int) (theirs []int, err error) {
+// equip makes the worker's sockets and returns its ends of them: report, its own
+// lane if it gets one, then a reply socket for each loop. Those that notOurs names
+// are the caller's to close.
+func (w *worker) equip(loops int, own bool) (theirs []int, err error) {
 	defer func() {
 		if err != nil {
-			closeAll(theirs)
+			closeAll(w.notOurs(theirs))
 			theirs = nil
 			w.release()
 		}
@@ -49,6 +55,14 @@ func (w *worker) equip(loops int) (theirs []int, err error) {
 	if err != nil {
 		return theirs, fmt.Errorf("watch the report socket of slot %d: %w", w.slot, err)
 	}
+	if own {
+		l, err := newOwnLane()
+		if err != nil {
+			return theirs, fmt.Errorf("slot %d: %w", w.slot, err)
+		}
+		w.own = &l
+		theirs = append(theirs, l.workers)
+	}
 	for range loops {
 		ours, its, err := dispatch.SocketPair()
 		if err != nil {
@@ -58,6 +72,20 @@ func (w *worker) equip(loops int) (theirs []int, err error) {
 		theirs = append(theirs, its)
 	}
 	return theirs, nil
+}
+
+// notOurs leaves out what the master keeps of the worker's ends of its sockets:
+// that of the lane.
+func (w *worker) notOurs(theirs []int) []int {
+	return slices.DeleteFunc(slices.Clone(theirs), func(fd int) bool { return w.own != nil && fd == w.own.workers })
+}
+
+// dropOwn gives up a lane that the worker does not need.
+func (w *worker) dropOwn() {
+	if w.own != nil {
+		w.own.close()
+		w.own = nil
+	}
 }
 
 // listen posts what the worker reports, until its end is closed by its death or
@@ -80,6 +108,7 @@ func (w *worker) listen(report *dispatch.Channel, post func(fact)) {
 func (w *worker) release() {
 	closeAll(w.reply)
 	w.reply = nil
+	w.dropOwn()
 	if w.report != nil && w.ordered.IsZero() {
 		_ = w.report.Close() // nothing was said yet
 		w.report = nil

@@ -11,7 +11,7 @@ type Cause uint8
 
 // The causes.
 const (
-	Asked      Cause = iota // it was retired and left in time, or the pool was told to kill everything
+	Asked      Cause = iota // it was retired and left in time, said that it was leaving, or the pool was told to kill everything
 	LoadFailed              // it said, before it was ready, that its application cannot be loaded
 	BootFailed              // it said, before it was ready, that something else stopped it
 	Crashed                 // it ended by itself with a status other than 0, or with one nobody could read
@@ -19,7 +19,7 @@ const (
 	Overran                 // killed: busy for longer than Limits.Busy
 	NeverReady              // killed: not ready within Limits.Boot
 	Deaf                    // killed: did not leave within Limits.Grace after it was retired
-	Silent                  // killed: idle without a beat for longer than Limits.Beat
+	Silent                  // killed: without a beat for longer than Limits.Beat
 	Left                    // it ended by itself with status 0, though nobody in the pool had asked
 	numCauses
 )
@@ -73,7 +73,7 @@ func judge(s *slot, x Exit, statuses map[int]Cause) Cause {
 	switch {
 	case s.phase == Killed:
 		return s.killedFor
-	case s.phase == Draining && left(x):
+	case s.phase == Draining && left(x), s.act.Leaving && x.Signal == 0 && x.Status == 0:
 		return Asked
 	case !s.booted && s.said != nil:
 		return *s.said

@@ -21,6 +21,8 @@ func TestCausesOfDeath(t *testing.T) {
 		{"status 1 in service", life{phase: Busy, booted: true}, status(1), Crashed, true},
 		{"status 1 before ready", life{phase: Starting}, status(1), Crashed, true},
 		{"status 0 unasked", life{phase: Idle, booted: true}, status(0), Left, true},
+		{"status 0 as it said", life{phase: Idle, booted: true, act: Activity{Leaving: true}}, status(0), Asked, false},
+		{"status 1 though it said it left", life{phase: Idle, booted: true, act: Activity{Leaving: true}}, status(1), Crashed, true},
 		{"status lost", life{phase: Idle, booted: true}, Exit{Status: -1}, Crashed, true},
 		{"segmentation fault", life{phase: Busy, booted: true}, signal(syscall.SIGSEGV), Signalled, true},
 		{"SIGTERM from elsewhere", life{phase: Idle, booted: true}, signal(syscall.SIGTERM), Signalled, true},

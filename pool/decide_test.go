@@ -32,6 +32,8 @@ func TestDecisions(t *testing.T) {
 		{"silent", serving, slot{life: life{phase: Idle, entered: at(50)}}, verdict{kill, Silent}},
 		{"silent while we slept", awake, slot{life: life{phase: Idle, entered: at(50)}}, verdict{}},
 		{"overran", serving, slot{life: life{phase: Busy, entered: at(80)}}, verdict{kill, Overran}},
+		{"busy for long, but concurrent", serving, slot{life: life{phase: Busy, entered: at(10), act: Activity{Busy: true, Since: at(10), Beat: at(99), Concurrent: true}}}, verdict{}},
+		{"busy, concurrent and silent", serving, slot{life: life{phase: Busy, entered: at(99), act: Activity{Busy: true, Since: at(99), Beat: at(50), Concurrent: true}}}, verdict{kill, Silent}},
 		{"deaf", serving, slot{life: life{phase: Draining, entered: at(70)}}, verdict{kill, Deaf}},
 		{"deaf while we slept", awake, slot{life: life{phase: Draining, entered: at(70)}}, verdict{}},
 		{"past the size", serving, slot{id: 2, life: life{phase: Busy, entered: at(99)}}, verdict{do: retire}},

@@ -71,8 +71,13 @@ type (
 		stray bool // it was never let into the slot
 		exit  Exit
 	}
-	resizeTo   struct{ size int }
-	retireSlot struct{ slot SlotID }
-	killAll    struct{}
-	describe   struct{ answer chan<- []SlotState }
+	resizeTo    struct{ size int }
+	retireSlot  struct{ slot SlotID }
+	killAll     struct{}
+	dismissSlot struct {
+		slot  SlotID
+		pid   int
+		cause Cause
+	}
+	describe struct{ answer chan<- []SlotState }
 )

@@ -176,6 +176,12 @@ func (p *Pool) Resize(n int) { p.mail.post(resizeTo{min(max(n, 1), MaxSize)}) }
 // next is ordered when it has. A vacant slot is left alone.
 func (p *Pool) Retire(slot SlotID) { p.mail.post(retireSlot{slot}) }
 
+// Dismiss kills the worker of slot, if pid is still the process that holds it,
+// and gives its death that cause.
+func (p *Pool) Dismiss(slot SlotID, pid int, cause Cause) {
+	p.mail.post(dismissSlot{slot, pid, cause})
+}
+
 // Kill ends the pool now: every worker is killed, and Run returns when they
 // have been reaped. Call it when draining takes too long.
 func (p *Pool) Kill() { p.mail.post(killAll{}) }

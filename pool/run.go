@@ -95,6 +95,10 @@ func (p *Pool) heard(fact any, now time.Duration) {
 		if s := p.slot(f.slot); s != nil && s.phase != Vacant {
 			s.unwanted = true
 		}
+	case dismissSlot:
+		if s := p.slot(f.slot); s != nil && s.pid == f.pid && s.phase != Vacant && s.phase != Killed {
+			p.overdue(s, f.cause, now)
+		}
 	case killAll:
 		p.rules.serving, p.rules.killing = false, true
 		for _, proc := range p.strays {

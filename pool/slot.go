@@ -17,15 +17,22 @@ type Activity struct {
 	Beat  time.Duration // its last sign of life; 0 means none yet
 	Busy  bool          // it holds a request
 	Since time.Duration // if Busy: when that request began
+	// Concurrent says that it beats also while it is busy, as a worker does that
+	// takes several requests at a time: Limits.Beat then bounds its silence in
+	// every phase, and Limits.Busy bounds nothing.
+	Concurrent bool
+	// Leaving says that it ends of its own accord, as it should: that is no fault
+	// of it, and counts as Asked.
+	Leaving bool
 }
 
 // Limits are how long a worker may stay in a phase before it is killed. Zero
 // means no limit. Beat and Busy need Config.Activity.
 type Limits struct {
 	Boot  time.Duration // from Spawned to Ready
-	Busy  time.Duration // one request
+	Busy  time.Duration // one request, unless the worker is Concurrent
 	Grace time.Duration // from being retired to its end
-	Beat  time.Duration // silence while idle
+	Beat  time.Duration // silence while idle, or at any time if Concurrent
 }
 
 // process is what a slot needs of a [Process]; tests of the pure part have
@@ -107,6 +114,10 @@ func (s *slot) deadline(l Limits, fresh time.Duration) (time.Duration, Cause) {
 	case Idle:
 		limit, since, cause = l.Beat, max(s.entered, s.act.Beat), Silent
 	case Busy:
+		if s.act.Concurrent {
+			limit, since, cause = l.Beat, max(s.readyAt, s.act.Beat), Silent
+			break
+		}
 		limit, since, cause = l.Busy, s.act.Since, Overran
 		if since == 0 || since < s.readyAt { // unknown, or it cannot be: then from when we saw it
 			since = s.entered

@@ -63,6 +63,31 @@ func TestRetireReplacesWithoutCharge(t *testing.T) {
 	})
 }
 
+// A worker that cannot be used is ended for the caller's reason, before and
+// after it was ready; its successor in the slot is not touched.
+func TestDismissEndsAWorkerForACause(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := newWorld(t, Config{Size: 1}, func(w *world) { w.spawn = func(s SlotID) { w.start(s) } })
+		w.log.expect("worker ended")
+		synctest.Wait()
+		first := w.Snapshot()[0].PID
+		w.Dismiss(0, first, BootFailed)
+		time.Sleep(time.Minute) // of the bubble: the pause after a failed boot
+		synctest.Wait()
+		deaths := w.deaths()
+		if len(deaths) != 1 || deaths[0].Cause != BootFailed || deaths[0].PID != first {
+			t.Fatalf("deaths: %+v, want one of process %d that failed to boot", deaths, first)
+		}
+		second := w.Snapshot()[0].PID
+		w.Dismiss(0, first, BootFailed)
+		synctest.Wait()
+		if w.Snapshot()[0].PID != second || len(w.deaths()) != 1 {
+			t.Error("a late word about one worker ended its successor")
+		}
+		w.stop()
+	})
+}
+
 func TestDrainKillsTheDeafAfterGrace(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		w := newWorld(t, Config{Size: 2, Limits: Limits{Grace: 30 * time.Second}}, nil)

@@ -66,6 +66,7 @@ var workerSettings = []Setting{
 		Name: "preload_app", Flag: "preload", Group: Workers, Kind: Bool,
 		Default: "false",
 		Help:    "Load the application once, before workers are forked, and share its memory",
+		Note:    "It counts for nothing with `reload`.",
 		Since:   "0.1.0",
 	},
 	{
