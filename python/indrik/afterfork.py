@@ -1,8 +1,10 @@
 """What a process must reset when it is new. Each step says why, and whether it
 runs in the mold before or in the worker after the fork.
 
-Not here because CPython does it: the random module reseeds itself after a fork,
-and every lock of the interpreter is made anew.
+Not here because others do it: the random module reseeds itself after a fork, and
+OpenSSL, from 1.1.1 on, its generator; logging makes its locks anew, and the interpreter
+every lock of its own. Connections to databases and the like are the application's: what
+it opened before the fork is shared by all workers, with Gunicorn's preload too.
 """
 
 from __future__ import annotations
@@ -10,13 +12,16 @@ from __future__ import annotations
 import faulthandler
 import os
 import signal
+import socket
 import sys
+from collections.abc import Iterable
 from types import FrameType, ModuleType
-from typing import Callable, Optional
+from typing import Any, Callable, Optional
 
 from . import wire
 
 _Handler = Callable[[int, Optional[FrameType]], None]
+_socketpair = socket.socketpair  # CPython's own, whatever is patched later
 
 
 def adopt_signals() -> None:
@@ -34,15 +39,11 @@ def adopt_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def watch_retirement(lane: int, report: wire.Channel) -> None:
-    """Worker, after its application is loaded: SIGTERM means leave after what you hold.
+class Retirement:
+    """The end of taking requests from the shared lane: by SIGTERM, or by a call.
 
-    Until here SIGTERM ends the process at once, which is right: it holds nothing.
-    That this comes after the application also means that its own handlers, if it
-    set any while it was imported, do not make the worker deaf.
-
-    The handler puts a socket at end of file where the lane was, under the same
-    descriptor number. Wherever the signal finds the worker, this is enough:
+    Both put a socket at end of file where the lane was, under the same descriptor
+    number. Wherever the signal finds a sync worker, this is enough:
 
       - waiting in recvmsg: the call is interrupted, Python runs the handler and then
         repeats the call (PEP 475), now on the socket at its end: it returns nothing,
@@ -55,16 +56,53 @@ def watch_retirement(lane: int, report: wire.Channel) -> None:
     signal that lands between Python's last look and the system call is acted on when
     that call returns: with a message, or within a second by the lane's SO_RCVTIMEO.
 
+    Python runs handlers in the main thread only, and a thread that waits in recvmsg
+    waits on the open file, whatever its number comes to mean. So the threads in
+    waiting that hold no request are signalled too, with SIGINT, whose handler does
+    nothing: it interrupts the call, and the repeated one finds the socket at its end.
+    A thread that takes a request in this very moment answers it, as above.
+
     The socket at its end is our own report socket, on which nothing is ever received:
     shutting its reading side down leaves the master's end as it was, and no extra
     descriptor is held for the day of retirement.
     """
-    ended = report.shut_reading()
+
+    def __init__(self, lane: int, report: wire.Channel) -> None:
+        self._lane, self._ended = lane, report.shut_reading()
+        self._called = False
+        self.waiting: list[tuple[int, memoryview]] = []  # other threads, by ident, with their rows
+
+    def __call__(self) -> None:
+        if self._called:
+            return
+        self._called = True
+        os.dup2(self._ended, self._lane, inheritable=False)
+        for thread, row in self.waiting:
+            if not row[wire.REQUEST]:
+                signal.pthread_kill(thread, signal.SIGINT)
+
+
+def watch_retirement(lane: int, report: wire.Channel) -> Retirement:
+    """Worker on the shared lane, after its application is loaded: SIGTERM means leave
+    after what you hold.
+
+    Until here SIGTERM ends the process at once, which is right: it holds nothing.
+    That this comes after the application also means that its own handlers, if it
+    set any while it was imported, do not make the worker deaf.
+    """
+    retire = Retirement(lane, report)
+    watch_sigterm(retire)
+    return retire
+
+
+def watch_sigterm(heard: Callable[[], None]) -> None:
+    """Worker, after its application is loaded: SIGTERM calls heard, in the main thread.
+    The other signals get the handlers that we count on."""
     worker = os.getpid()
 
     def leave(signum: int, frame: FrameType | None) -> None:
         if os.getpid() == worker:
-            os.dup2(ended, lane, inheritable=False)
+            heard()
             return
         # A process that the application forked off inherits this handler, but must
         # end by SIGTERM as any other (multiprocessing's terminate() relies on it).
@@ -74,6 +112,48 @@ def watch_retirement(lane: int, report: wire.Channel) -> None:
     signal.signal(signal.SIGTERM, leave)
     signal.signal(signal.SIGINT, _nothing)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # Python's own setting; a lost peer is an error, not death
+
+
+def seal_copies(ours: Iterable[socket.socket | wire.Channel | None]) -> None:
+    """Worker, before its application is loaded: a process that the application forks off
+    finds sockets at their end where ours were.
+
+    It can take no request then and answer none, not even if it comes back into our code
+    (which ends it, see departure.py), and the master and the gateway see the worker's end
+    when the worker ends, whatever it leaves behind. That a socket was closed meanwhile, and
+    its number is now the application's, is seen when the time comes.
+    """
+    held = [each for each in ours if each is not None]
+
+    def seal() -> None:
+        numbers = [each.fileno() for each in held]
+        ended, other = _socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        other.close()
+        for number in numbers:
+            if number >= 0:
+                os.dup2(ended.fileno(), number, inheritable=False)
+        ended.close()
+
+    os.register_at_fork(after_in_child=seal)
+
+
+def reset() -> None:
+    """Worker, first of all, if the mold has loaded the application (preload_app): what the
+    application may have set up there and must not share.
+
+      - The event loop of the main thread: its epoll instance and its wake-up pipe are one
+        for all forks. CPython does this itself from 3.12 on.
+      - The wake-up descriptor of signals, which would be the same pipe.
+      - Handlers of signals: a worker starts with the mold's, and sets its own when it is ready.
+      - Threads are not there after a fork, and what waits for them waits for ever: nothing
+        can be done about that but to say so, which the mold does (mold.py).
+    """
+    signal.set_wakeup_fd(-1)
+    adopt_signals()
+    events = sys.modules.get("asyncio.events")
+    policy: Any = getattr(events, "_event_loop_policy", None)
+    if sys.version_info < (3, 12) and hasattr(policy, "_local"):
+        policy._local = type(policy._local)()
 
 
 def enrol(row: memoryview, generation: int) -> None:

@@ -13,16 +13,19 @@ import socket
 import stat
 from collections.abc import Iterable
 from types import TracebackType
-from typing import Any, Callable, TextIO
+from typing import Any, Callable, TextIO, Union
 
 from . import reply, trouble
 from .body import BodyCut
-from .reply import ClientLeft, Head, Headers
+from .reply import ClientLeft, Head, Headers, Outlet
 from .wire import MAX_INLINE, PeerGone
 
 Application = Callable[..., Any]
 Environ = dict[str, Any]
+Caught = Union[type[BaseException], tuple[type[BaseException], ...]]
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType]
+
+_FAILURES = (Exception, SystemExit)
 
 _ERROR_STATUS = "500 Internal Server Error"
 ERROR_PAGE = (
@@ -72,7 +75,7 @@ class Exchange:
 
     __slots__ = ("_finished", "_headers", "_outlet", "_request", "_status", "_stream")
 
-    def __init__(self, request: int, outlet: socket.socket) -> None:
+    def __init__(self, request: int, outlet: Outlet) -> None:
         self._request = request
         self._outlet = outlet
         self._status: str | None = None
@@ -149,11 +152,17 @@ class Exchange:
             self._status, self._headers = _ERROR_STATUS, _ERROR_HEADERS
             self._finish(ERROR_PAGE)
 
+    def is_copy(self) -> bool:
+        """Whether this is not the worker but a process that the application forked off."""
+        return self._outlet.owner != os.getpid()
+
     # The steps of the reply.
 
     def _emit(self, chunk: bytes) -> None:
         """Send a chunk now, before the application makes the next one."""
         if self._stream is not None:
+            if self.is_copy():
+                raise PeerGone  # the stream is the worker's
             reply.stream_out(self._stream, chunk)
         elif not self._finished:
             head = self._head()
@@ -192,12 +201,15 @@ class Exchange:
         return self._request, self._status, self._headers
 
 
-def respond(app: Application, environ: Environ, exchange: Exchange, errors: TextIO, request: int) -> None:
+def respond(
+    app: Application, environ: Environ, exchange: Exchange, errors: TextIO, request: int, caught: Caught = _FAILURES
+) -> None:
     """Call app, send its answer and close it. PeerGone if nobody takes the answer.
 
     SystemExit counts as a failed request, as in Gunicorn: an application that
     calls sys.exit() gets a 500 and a traceback, and its worker goes on. Any other
-    BaseException ends the worker.
+    BaseException ends the worker, unless it answers other requests at the same time: then
+    caught is BaseException. A process that the application forked off answers nothing.
     """
     environ["wsgi.early_hints"] = exchange.hint
     try:
@@ -215,7 +227,9 @@ def respond(app: Application, environ: Environ, exchange: Exchange, errors: Text
         exchange.fail(str(left))
     except PeerGone:
         raise
-    except (Exception, SystemExit) as error:  # noqa: BLE001 (the application's; becomes a 500)
+    except caught as error:  # the application's; becomes a 500
+        if exchange.is_copy():
+            raise
         trouble.log(errors, f"{_named(environ, request)} failed:\n{trouble.describe(error)}")
         exchange.fail(trouble.one_line(error))
 

@@ -15,6 +15,9 @@ import sys
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
+from . import trouble
+from .status import Status
+
 Application = Callable[..., Any]
 
 _DEFAULT = "application"
@@ -57,6 +60,26 @@ def parse(text: str) -> Spec:
         return Spec(module, _path(node, expression))
     args, kwargs = _arguments(node, expression)
     return Spec(module, _path(node.func, expression), True, args, kwargs)
+
+
+class Failure(Exception):
+    """A worker cannot boot: what the master is told, and the status that follows."""
+
+    def __init__(self, stage: str, text: str, status: Status) -> None:
+        super().__init__(text)
+        self.stage, self.text, self.status = stage, text, status
+
+
+def attempt(text: str) -> Application:
+    """load(), with every way in which it can fail as a Failure."""
+    try:
+        return load(text)
+    except SpecError as error:
+        raise Failure("load", str(error), Status.CANNOT_LOAD) from error
+    except (ImportError, SyntaxError) as error:
+        raise Failure("load", trouble.describe(error), Status.CANNOT_LOAD) from error
+    except (Exception, SystemExit) as error:  # the application's; becomes status 3
+        raise Failure("boot", trouble.describe(error), Status.BOOT_FAILED) from error
 
 
 def load(text: str) -> Application:

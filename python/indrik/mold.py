@@ -1,7 +1,8 @@
 """The mold: holds interpreter, worker code and configuration, and forks workers on
 the master's order.
 
-It is one thread in one loop over its channel, and runs no code of the application.
+It is one thread in one loop over its channel, and runs no code of the application unless
+it is to load it (preload_app).
 docs/protocol.md, "Channel: master and mold", is what it speaks.
 """
 
@@ -19,7 +20,9 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from . import afterfork, config, trouble
+from . import afterfork, config, greenlets, load, privileges, trouble
+from .app import Application
+from .reply import Outlet
 from .status import Status
 from .wire import Channel, PeerGone, Scoreboard, WireError, close_all
 from .worker import Post
@@ -27,6 +30,10 @@ from .worker import Post
 Fact = tuple[Any, ...]  # a message for the master, its name first
 
 _CLASSES = ("auto", "sync", "gthread", "gevent", "eventlet", "asgi")
+
+# CPython's own, also after gevent or eventlet has put others in their places: the mold has
+# no hub, and must not wait in one.
+_fork, _waitpid, _write = os.fork, os.waitpid, os.write
 
 _ANSWER = struct.Struct("q")  # what the pipe carries: a pid, or an errno below zero
 
@@ -43,6 +50,9 @@ class Cast:
     lane: socket.socket
     options: dict[str, Any]
     setproctitle: ModuleType | None
+    identity: privileges.Identity
+    hub: greenlets.Hub | None  # these two if the mold has loaded the application
+    preloaded: Application | None
 
 
 def run(channel: Channel) -> Post | Status:
@@ -70,7 +80,9 @@ def run(channel: Channel) -> Post | Status:
     except PeerGone:
         return Status.DONE
     except WireError as error:
-        return _refuse(channel, str(error))
+        return _refuse(channel, str(error), Status.CRASHED)
+    except load.Failure as failure:
+        return _refuse(channel, failure.text, failure.status)
 
 
 def _configure(channel: Channel) -> Cast | None:
@@ -124,11 +136,13 @@ def _cast(settings: Any, fds: list[int]) -> Cast:
     extend_path(pythonpath)
     setproctitle = _setproctitle()
     afterfork.set_title(setproctitle, f"indrik: mold [{name or app}]", "indrik-mold")
+    identity = privileges.resolve(options)
+    hub, preloaded = _preload(app, options) if options["preload_app"] else (None, None)
     # Everything here outlives all collections; out of the collector's sight its
     # pages are not written to, and stay shared with the workers.
     gc.collect()
     gc.freeze()
-    return Cast(app, generation, name, loops, scoreboard, lane, options, setproctitle)
+    return Cast(app, generation, name, loops, scoreboard, lane, options, setproctitle, identity, hub, preloaded)
 
 
 def _lane(fd: int) -> socket.socket:
@@ -143,6 +157,28 @@ def _lane(fd: int) -> socket.socket:
         lane.close()
         raise WireError("a lane that is not blocking with a receive timeout")
     return lane
+
+
+def _preload(app: str, options: dict[str, Any]) -> tuple[greenlets.Hub | None, Application]:
+    """Load the application before the first fork, patched as its workers need it."""
+    hub = greenlets.hub(options["worker_class"])
+    preloaded = load.attempt(app)
+    afterfork.adopt_signals()  # a mold must hear what it heard before, whatever the application set
+    if names := _other_threads():
+        trouble.log(
+            sys.stderr,
+            f"{app} started the threads {', '.join(names)} while it was preloaded; a fork does not copy "
+            "threads, so workers are without them: start them later, or do not preload\n",
+        )
+    return hub, preloaded
+
+
+def _other_threads() -> list[str]:
+    """The names of the threads that are not this one."""
+    threading = sys.modules.get("threading")
+    if threading is None:
+        return []
+    return [repr(thread.name) for thread in threading.enumerate() if thread is not threading.current_thread()]
 
 
 def extend_path(pythonpath: list[str]) -> None:
@@ -199,7 +235,7 @@ def _fork_twice() -> int:
             stream.flush()  # or the worker would write what is in the buffer once more
     reader, writer = os.pipe()
     try:
-        middle = os.fork()
+        middle = _fork()
         if middle == 0:
             os.close(reader)
             _fork_again(writer)
@@ -211,7 +247,7 @@ def _fork_twice() -> int:
         os.close(writer)
     with open(reader, "rb") as answer:
         said = answer.read(_ANSWER.size)
-    os.waitpid(middle, 0)
+    _waitpid(middle, 0)
     if len(said) < _ANSWER.size:
         raise OSError(errno.ECHILD, "the process in the middle died")
     (pid,) = _ANSWER.unpack(said)
@@ -225,11 +261,11 @@ def _fork_again(writer: int) -> None:
     worker = False
     try:
         try:
-            worker = os.fork() == 0
+            worker = _fork() == 0
         except OSError as error:
-            os.write(writer, _ANSWER.pack(-(error.errno or errno.EIO)))
+            _write(writer, _ANSWER.pack(-(error.errno or errno.EIO)))
         if worker:
-            os.write(writer, _ANSWER.pack(os.getpid()))
+            _write(writer, _ANSWER.pack(os.getpid()))
     finally:
         if not worker:
             os._exit(0)
@@ -237,24 +273,31 @@ def _fork_again(writer: int) -> None:
 
 def _enter(cast: Cast, slot: int, own: bool, fds: list[int]) -> Post:
     """Become the worker of a slot, after the fork. Takes over fds."""
-    row = cast.scoreboard.seat(slot)
-    afterfork.enrol(row, cast.generation)
+    rows = tuple(cast.scoreboard.seat(slot, seat) for seat in range(cast.scoreboard.seats))
+    for row in rows:
+        afterfork.enrol(row, cast.generation)
     title = f"indrik: worker {slot} [{cast.name or cast.app}]"
     afterfork.set_title(cast.setproctitle, title, f"indrik-w{slot}")
     os.environ["INDRIK_SLOT"] = str(slot)
     os.environ["INDRIK_GENERATION"] = str(cast.generation)
     report = Channel(fds.pop(0))
     lane = socket.socket(fileno=fds.pop(0)) if own else None
-    replies = tuple(socket.socket(fileno=fd) for fd in fds)
+    replies = tuple(Outlet(fileno=fd) for fd in fds)
     for outlet in replies:
         outlet.setblocking(True)
+        outlet.owner = os.getpid()
     fds.clear()
-    return Post(cast.app, slot, cast.generation, cast.lane, report, replies, row, lane, cast.options)
+    if cast.preloaded is not None:
+        afterfork.reset()
+    if cast.hub is not None:
+        cast.hub.renew()
+    post = (cast.app, slot, cast.generation, cast.lane, report, replies, rows, lane, cast.options)
+    return Post(*post, cast.identity, cast.preloaded, cast.hub)
 
 
-def _refuse(channel: Channel, text: str) -> Status:
+def _refuse(channel: Channel, text: str, status: Status) -> Status:
     try:
         channel.send("failed", trouble.limited(text))
     except PeerGone:
         pass  # then there is nobody to be told
-    return Status.CRASHED
+    return status

@@ -34,6 +34,13 @@ class ClientLeft(BrokenPipeError):
     """
 
 
+class Outlet(socket.socket):
+    """A reply socket. owner is the process that may answer on it: one that the
+    application forks off has the same object, and must not."""
+
+    owner = 0
+
+
 def send_whole(outlet: socket.socket, head: Head, body: bytes) -> None:
     """Send a finished reply, in one message if the body is small enough."""
     if len(body) <= MAX_INLINE:

@@ -89,6 +89,10 @@ class Channel:
         self._socket.shutdown(socket.SHUT_RD)
         return self._socket.fileno()
 
+    def fileno(self) -> int:
+        """The descriptor; -1 after close."""
+        return self._socket.fileno()
+
     def close(self) -> None:
         self._socket.close()
 

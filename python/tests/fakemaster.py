@@ -124,10 +124,23 @@ class Worker:
     report: socket.socket
     replies: list[socket.socket]
     own: socket.socket | None = None  # the gateway's end of its own lane
+    early: list[tuple[Any, list[int]]] = field(default_factory=list)  # replies not yet asked for
     exit: int | None = None  # as os.waitstatus_to_exitcode gives it
 
     def fact(self) -> Any:
         return receive(self.report)[0]
+
+    def reply(self, number: int) -> tuple[Any, list[int]]:
+        """The next message about a request; those about others wait for their turn."""
+        for at, (message, _) in enumerate(self.early):
+            if message[0] == number:
+                return self.early.pop(at)
+        while True:
+            message, fds = receive(self.replies[number >> 56])
+            assert message is not None, "the worker has gone"
+            if message[0] == number:
+                return message, fds
+            self.early.append((message, fds))
 
     def wait(self) -> int:
         """The exit status, or minus the signal."""
@@ -144,7 +157,11 @@ class Worker:
         return self.exit
 
     def retire(self) -> int:
-        os.kill(self.pid, signal.SIGTERM)
+        """As the master does it: by SIGTERM, or by the end of the worker's own lane."""
+        if self.own:
+            self.own.close()
+        else:
+            os.kill(self.pid, signal.SIGTERM)
         return self.wait()
 
     def fds(self) -> dict[int, str]:
@@ -166,13 +183,15 @@ class Master:
     settings: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     workers: list[Worker] = field(default_factory=list)
+    newest: socket.socket | None = None  # the gateway's end of the newest lane of a worker's own
     sequence: int = 0
     hints: list[Any] = field(default_factory=list)  # informational responses that answer() passed by
     quiet: bool = True  # whether the test is to fail if anything is on standard error
 
     def __enter__(self) -> Master:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-        words = [MAGIC, 1, LOOPS, SLOTS, 1] + [0] * (3 + 8 * (LOOPS + SLOTS))
+        self.seats = int({**OPTIONS, **self.options}["threads"])
+        words = [MAGIC, 1, LOOPS, SLOTS, self.seats] + [0] * (3 + 8 * (LOOPS + SLOTS * self.seats))
         self.scoreboard = os.memfd_create("scoreboard")
         os.write(self.scoreboard, struct.pack(f"{len(words)}Q", *words))
         self.lane, self.lane_end = pair()
@@ -273,23 +292,31 @@ class Master:
     def ready(self, slot: int = 0) -> Worker:
         """A worker that has said it is ready."""
         worker = self.spawn(slot)
-        assert worker.fact()[0] == "ready"
+        fact = worker.fact()
+        assert fact[0] == "ready", fact
+        if fact[3]:
+            self.newest = worker.own
+        elif worker.own:
+            worker.own.close()
+            worker.own = None
         return worker
 
-    def row(self, slot: int = 0) -> tuple[int, ...]:
-        return struct.unpack("8Q", os.pread(self.scoreboard, 64, 64 * (1 + LOOPS + slot)))
+    def row(self, slot: int = 0, seat: int = 0) -> tuple[int, ...]:
+        return struct.unpack("8Q", os.pread(self.scoreboard, 64, 64 * (1 + LOOPS + slot * self.seats + seat)))
 
     def next_id(self, loop: int = 0) -> int:
         self.sequence += 1
         return (loop << 56) | (3 << 48) | self.sequence
 
     def ask(self, body: Any = b"", loop: int = 0, **more: Any) -> int:
-        """Send a request; body may be a descriptor, given as an int. Returns its id."""
+        """Send a request; body may be a descriptor, given as an int. Returns its id. It goes to
+        the last worker with a lane of its own, if there is any."""
         number = self.next_id(loop)
+        lane = self.newest or self.lane
         if isinstance(body, int):
-            send(self.lane, (number, environ(**more), None), body)
+            send(lane, (number, environ(**more), None), body)
         else:
-            send(self.lane, (number, environ(CONTENT_LENGTH=str(len(body)), **more), body))
+            send(lane, (number, environ(CONTENT_LENGTH=str(len(body)), **more), body))
         return number
 
     def ask_streamed(self, length: int = -1, **more: Any) -> tuple[int, socket.socket]:
@@ -305,14 +332,12 @@ class Master:
 
     def answer(self, worker: Worker, number: int) -> Answer:
         """Wait for the whole reply to a request."""
-        sock = worker.replies[number >> 56]
-        message, fds = receive(sock)
-        while message is not None and len(message) == 3:
+        message, fds = worker.reply(number)
+        while len(message) == 3:
             self.hints.append(message[1:])
-            message, fds = receive(sock)
-        assert message is not None and message[0] == number, message
+            message, fds = worker.reply(number)
         if len(message) == 5:
-            return self._streamed(sock, message, fds)
+            return self._streamed(worker, message, fds)
         _, status, headers, body = message
         if isinstance(body, bytes):
             assert not fds
@@ -323,14 +348,14 @@ class Master:
         os.close(fd)
         return Answer(status, headers, data, "file")
 
-    def _streamed(self, sock: socket.socket, message: Any, fds: list[int]) -> Answer:
+    def _streamed(self, worker: Worker, message: Any, fds: list[int]) -> Answer:
         number, status, headers, _, first = message
         with socket.socket(fileno=fds[0]) as stream:
             stream.settimeout(LIMIT)
             parts = [first]
             while data := stream.recv(1 << 16):
                 parts.append(data)
-        end, _ = receive(sock)
+        end, _ = worker.reply(number)
         assert end[:2] == (number, None), end
         return Answer(status, headers, b"".join(parts), "stream", end[2], end[3])
 

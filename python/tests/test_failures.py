@@ -11,7 +11,7 @@ NO_STRINGS = (
     *("bytes-value", "bytes-name", "bytes-both", "int-value", "triple", "not-pairs", "none"),
     *("bytes-status", "int-status"),
 )
-NO_STATUS = ("no-status", "word-status", "long-code", "superscript", "interim")
+NO_STATUS = ("no-status", "word-status", "long-code", "superscript")
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,7 @@ NO_STATUS = ("no-status", "word-status", "long-code", "superscript", "interim")
         ("bad_head", "crlf-status", "PEP 3333: no control characters in the status"),
         ("bad_head", "wide", "PEP 3333: only ISO-8859-1 characters in the header 'X-Bad'"),
         *[("bad_head", name, "PEP 3333: start_response takes") for name in NO_STRINGS],
+        ("bad_head", "interim", "PEP 3333: '101 Switching Protocols' is no final status"),
         *[("bad_head", name, "PEP 3333: a status such as '200 OK'") for name in NO_STATUS],
         ("bad_body", "list", "PEP 3333: the body consists of bytes"),
         ("bad_body", "mixed", "PEP 3333: the body consists of bytes"),

@@ -224,7 +224,7 @@ def test_usage():
 
 def fork_twice_where(happens):
     """What mold._fork_twice says, in a process of its own, if at its first or second
-    os.fork something happens before: the errno, or 0 if it forked, or -1 for a leak."""
+    _fork something happens before: the errno, or 0 if it forked, or -1 for a leak."""
     tester = os.fork()
     if tester:
         return os.waitstatus_to_exitcode(os.waitpid(tester, 0)[1])
@@ -238,7 +238,7 @@ def fork_twice_where(happens):
             return real()
 
         before = fds(os.getpid())
-        os.fork = fork
+        mold._fork = fork
         try:
             code = 0 if mold._fork_twice() else 254
         except OSError as error:

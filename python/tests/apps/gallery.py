@@ -555,3 +555,10 @@ def none_factory():
 
 number = 5
 application = hello
+
+
+def half(environ, start_response):
+    """Half a second of waiting."""
+    time.sleep(0.5)
+    start_response("200 OK", TEXT)
+    return [b"waited"]
