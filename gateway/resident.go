@@ -44,13 +44,13 @@ func (l *loop) settle(c *conn, data []byte, live func(*resident)) {
 	}()
 }
 
-// whenDraining sets what a drain does to the connection, in place of what was
-// set before; with a drain under way it is done now.
+// whenDraining sets what a drain does to the connection, or nil for nothing, in
+// place of what was set before; with a drain under way it is done now.
 func (r *resident) whenDraining(f func()) {
 	r.mu.Lock()
 	r.onDrain = f
 	r.mu.Unlock()
-	if r.gateway.draining.Load() {
+	if f != nil && r.gateway.draining.Load() {
 		f()
 	}
 }
