@@ -109,6 +109,7 @@ var readOnly = map[string]string{
 	"settings/registry_service.go serviceSettings":         "a part of the registry",
 	"settings/registry_static.go staticSettings":           "a part of the registry",
 	"settings/registry_sockets.go socketSettings":          "a part of the registry",
+	"settings/registry_websocket.go webSocketSettings":     "a part of the registry",
 	"settings/registry_workers.go workerSettings":          "a part of the registry",
 	"settings/registry_workers.go classAliases":            "table",
 

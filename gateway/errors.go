@@ -27,6 +27,7 @@ type ownAnswer struct {
 	status     int
 	text       string
 	retryAfter bool
+	fields     string // whole lines of its own
 }
 
 // answerTo is the one place where errors become responses.
@@ -55,6 +56,12 @@ func answerTo(err error) ownAnswer {
 		return ownAnswer{status: 500, text: "The server is not configured for this path."}
 	case errors.Is(err, errSpool):
 		return ownAnswer{status: 507, text: "The request body could not be stored."}
+	case errors.Is(err, errForbidden):
+		return ownAnswer{status: 403, text: "The application declined the conversation."}
+	case errors.Is(err, errHandshake):
+		return ownAnswer{status: 400, text: "This is no WebSocket handshake."}
+	case errors.Is(err, errWebSocketVersion):
+		return ownAnswer{status: 426, text: "Only version 13 of WebSocket is spoken here.", fields: versionFields}
 	default:
 		return ownAnswer{status: 500, text: "The application's response cannot be sent."}
 	}

@@ -102,11 +102,12 @@ func (x *exchange) serveRequest() {
 		return
 	}
 	x.data = x.data[h.Size:]
-	s := submission{
-		conn:    x.conn,
-		answers: make(chan answer, answerRoom),
-		asked:   askedBy(&h, x.gateway.config.KeepAlive > 0),
+	x.form.follow(x.gateway.course.Load())
+	if x.form.upgrades(&h) {
+		x.upgrade(&h)
+		return
 	}
+	s := x.submission(&h)
 	err := x.takeBody(&h, &s)
 	if err != nil {
 		x.refuse(err)
@@ -157,6 +158,16 @@ type submission struct {
 	body    *os.File // goes beside it, or nil
 }
 
+// submission is one for a request of the client in hand.
+func (x *exchange) submission(h *http1.Head) submission {
+	return submission{
+		conn:    x.conn,
+		answers: make(chan answer, answerRoom),
+		asgi:    x.form.asgi,
+		asked:   askedBy(h, x.gateway.config.KeepAlive > 0),
+	}
+}
+
 // enqueue runs on the loop.
 func (s *submission) enqueue(l *loop) {
 	if s.conn != nil && s.conn.left {
@@ -194,7 +205,12 @@ func (s *submission) give(why error) {
 
 // finish waits for the answer of a dispatched request and writes the response.
 func (x *exchange) finish(answers chan answer, state asked, line logLine) {
-	a := x.await(answers)
+	x.conclude(x.await(answers), answers, state, line)
+}
+
+// conclude writes the response of an answer; of a streamed one the end is still to
+// come on answers.
+func (x *exchange) conclude(a answer, answers chan answer, state asked, line logLine) {
 	state.keep = state.keep && !x.gateway.draining.Load()
 	if x.feed != nil {
 		state.keep = x.feed.answer() && state.keep

@@ -17,6 +17,7 @@ import (
 
 	"github.com/indrik/indrik/dispatch"
 	"github.com/indrik/indrik/gateway/static"
+	"github.com/indrik/indrik/websocket"
 )
 
 // orphanTime is how long a gateway whose master is gone may go on to finish
@@ -51,6 +52,8 @@ type gateway struct {
 	course      atomic.Pointer[course] // the loops' own follows it
 	listeners   []*listener
 	connections atomic.Int64
+	deflate     websocket.Pool // of all conversations
+	talking     conversations
 	draining    atomic.Bool
 	drained     chan struct{} // closed when the last loop has ended
 }
@@ -299,6 +302,7 @@ func (g *gateway) drain() {
 	if g.draining.Swap(true) {
 		return
 	}
+	g.talking.end()
 	for _, l := range g.loops {
 		l.post((*loop).drain)
 	}

@@ -49,11 +49,17 @@ func newRig(t *testing.T, change func(*Config)) *rig {
 // there.
 func (g *rig) share(generation int) {
 	g.t.Helper()
+	g.shareAs(generation, "wsgi", 1)
+}
+
+// shareAs does it for workers of another interface, or with more seats.
+func (g *rig) shareAs(generation int, iface string, seats int) {
+	g.t.Helper()
 	var err error
 	g.lane[0], g.lane[1], err = dispatch.SocketPair()
 	check(g.t, err)
 	check(g.t, unix.SetsockoptTimeval(g.lane[1], unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 60}))
-	check(g.t, g.master.Send(LaneOrder(generation, "wsgi", 1), g.lane[0], g.lane[1]))
+	check(g.t, g.master.Send(LaneOrder(generation, iface, seats), g.lane[0], g.lane[1]))
 	g.generation = generation
 }
 

@@ -70,6 +70,8 @@ type Config struct {
 	SpoolDir string `json:"spool_dir"`
 	// TLS is spoken on all listeners but those it excepts; nil for none.
 	TLS *TLS `json:"tls"`
+	// WebSocket is about conversations.
+	WebSocket WebSocketConfig `json:"websocket"`
 }
 
 // Permissions are the parser's; so named here, nobody above needs to know it.
@@ -84,6 +86,7 @@ func (c Config) withDefaults() (Config, error) {
 	setDefault(&c.Patience, 60*time.Second)
 	setDefault(&c.QueueTimeout, 60*time.Second)
 	setDefault(&c.Queue, 2048)
+	setDefault(&c.WebSocket.MaxSize, 16<<20)
 	setDefault(&c.Software, "indrik")
 	return c, nil
 }

@@ -200,6 +200,16 @@ func (l *loop) release(r *request) {
 	l.requests.drop(r)
 }
 
+// isEnd reports whether a is the message that ends a reply or a conversation.
+func (a *answer) isEnd() bool {
+	var rd dispatch.Reader
+	rd.Reset(a.message)
+	_, err1 := rd.Tuple()
+	_, err2 := rd.Int()
+	kind, err3 := rd.Kind()
+	return err1 == nil && err2 == nil && err3 == nil && kind == dispatch.KindNone
+}
+
 func (a *answer) close() {
 	if a.file != nil {
 		_ = a.file.Close() // the reader's end; nothing to lose

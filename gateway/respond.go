@@ -119,6 +119,7 @@ func appendOwnResponse(b, date []byte, a ownAnswer, state asked) []byte {
 	if a.retryAfter {
 		b = append(b, "Retry-After: 1\r\n"...)
 	}
+	b = append(b, a.fields...)
 	b = frame(b, headFacts{status: a.status}, state, int64(len(page)))
 	if state.head {
 		return b

@@ -25,6 +25,9 @@ func (l *loop) take(c *conn, data []byte) (used int) {
 	case l.limits.body > 0 && h.ContentLength > l.limits.body:
 		l.refuse(c, errBodyTooLarge)
 		return len(data)
+	case h.Upgrade && l.form.upgrades(h):
+		l.lend(c, data, (*exchange).serveRequest)
+		return len(data)
 	case h.Chunked, h.ContentLength > inlineBody, h.Expect100 && len(data) < h.Size+body:
 		l.lend(c, data, (*exchange).serveRequest)
 		return len(data)

@@ -106,6 +106,13 @@ func (m *master) gatewayConfig() gateway.Config {
 		HeadLimit:        s.LimitRequestHead(),
 		Proxies:          proxies(s),
 		RequestBuffering: s.RequestBuffering(),
+
+		WebSocket: gateway.WebSocketConfig{
+			MaxSize:      int64(s.WSMaxSize()),
+			PingInterval: s.WSPingInterval(),
+			PingTimeout:  s.WSPingTimeout(),
+			Deflate:      s.WSPerMessageDeflate(),
+		},
 	}
 }
 

@@ -12,6 +12,7 @@ var registry = slices.Concat(
 	socketSettings,
 	workerSettings,
 	gatewaySettings,
+	webSocketSettings,
 	proxySettings,
 	parserSettings,
 	tlsSettings,
