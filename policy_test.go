@@ -83,8 +83,10 @@ var readOnly = map[string]string{
 	"gateway/origin.go httpsPort":                "bytes that Go cannot hold in a constant",
 	"settings/registry_proxies.go proxySettings": "a part of the registry",
 
-	"gateway/certs/ciphers.go openSSLNames": "table",
-	"settings/registry_tls.go tlsSettings":  "a part of it",
+	"gateway/certs/ciphers.go openSSLNames":    "table",
+	"gateway/http2stream.go errSmuggled":       "error with a status",
+	"settings/registry_http2.go http2Settings": "a part of it",
+	"settings/registry_tls.go tlsSettings":     "a part of it",
 
 	"gateway/conn.go connPhaseNames":   "table",
 	"gateway/conn.go connMoves":        "table of lawful moves",

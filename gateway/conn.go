@@ -48,6 +48,7 @@ type conn struct {
 	trusted  bool   // it may speak for a client
 	secure   bool   // a PROXY header says that the client spoke TLS
 	tls      []byte // what the environ says of the connection's security
+	http2    bool   // it is a stream of a connection that speaks HTTP/2, or that connection
 	position int    // in loop.conns
 
 	pending []byte // bytes that were read and belong to no dispatched request

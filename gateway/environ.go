@@ -43,11 +43,7 @@ func (e *environ) append(b []byte, c *conn, h *http1.Head, o *origin, length int
 	b = appendPair(b, "REQUEST_METHOD", h.Method)
 	b = appendPair(b, "RAW_URI", h.Target)
 	b = appendPair(b, "QUERY_STRING", h.Query)
-	if h.Minor == 0 {
-		b = appendPair(b, "SERVER_PROTOCOL", "HTTP/1.0")
-	} else {
-		b = appendPair(b, "SERVER_PROTOCOL", "HTTP/1.1")
-	}
+	b = appendPair(b, "SERVER_PROTOCOL", o.protocol)
 	if length >= 0 && (h.Chunked || h.ContentLength >= 0) {
 		e.merged = strconv.AppendInt(e.merged[:0], length, 10)
 		b = appendPair(b, "CONTENT_LENGTH", e.merged)

@@ -12,6 +12,7 @@ var (
 	errFormChanged  = errors.New("the application became one of another interface while the request waited")
 	errWorkerDied   = errors.New("the worker that held the request ended")
 	errWorkerLate   = errors.New("the worker that held the request was killed for taking too long")
+	errCutHead      = errors.New("the head is not whole") // nobody calls with one
 	errBadReply     = errors.New("the worker's reply cannot be sent")
 	errTooLarge     = errors.New("request head too large to dispatch")
 	errBodyTooLarge = errors.New("request body too large")

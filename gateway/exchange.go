@@ -29,6 +29,11 @@ type exchange struct {
 	feed   *feed       // of the request in hand, if its body goes to the worker as it arrives
 	halted atomic.Bool // reading is over: the feed must end
 
+	// freed is closed when the loop has no trace of the request any more; nil
+	// where nobody waits for that. It means something once submitted is set.
+	freed     chan struct{}
+	submitted bool
+
 	keep   bool // the connection may go on
 	broken bool // it cannot even be said goodbye to: close it at once
 	reset  bool // the client must learn that the response is incomplete
@@ -93,11 +98,14 @@ func (l *loop) takeBack(x *exchange) {
 func (x *exchange) serveRequest() {
 	var h http1.Head
 	rules := x.gateway.config.rules()
-	if complete, err := h.Parse(x.data, &rules); err != nil || !complete {
-		x.refuse(errBadReply) // the loop has parsed the same bytes a moment ago
-		return
+	complete, err := h.Parse(x.data, &rules)
+	if err == nil && !complete {
+		err = errCutHead
 	}
-	if err := x.admit(&h); err != nil {
+	if err == nil {
+		err = x.admit(&h)
+	}
+	if err != nil {
 		x.refuse(err)
 		return
 	}
@@ -108,7 +116,7 @@ func (x *exchange) serveRequest() {
 		return
 	}
 	s := x.submission(&h)
-	err := x.takeBody(&h, &s)
+	err = x.takeBody(&h, &s)
 	if err != nil {
 		x.refuse(err)
 		return
@@ -120,7 +128,7 @@ func (x *exchange) serveRequest() {
 	if x.feed != nil {
 		go x.feed.run()
 	}
-	x.loop.post(s.enqueue)
+	x.submit(&s)
 	x.finish(s.answers, s.asked, line)
 }
 
@@ -148,14 +156,24 @@ func (x *exchange) takeBody(h *http1.Head, s *submission) (err error) {
 	return err
 }
 
+// submit lets the loop have the request. Loops outlive their connections, but not
+// always the streams of those.
+func (x *exchange) submit(s *submission) {
+	s.freed = x.freed
+	if x.submitted = x.loop.post(s.enqueue); !x.submitted {
+		s.answers <- answer{failed: errClientLeft}
+	}
+}
+
 // submission is a request that a goroutine wants dispatched.
 type submission struct {
-	conn    *conn // watched for the client's leaving; nil if it has several requests at a time
+	conn    *conn // watched for the client's leaving
 	answers chan answer
 	asked   asked
 	asgi    bool     // the form of rest
 	rest    []byte   // the message after the id
 	body    *os.File // goes beside it, or nil
+	freed   chan struct{}
 }
 
 // submission is one for a request of the client in hand.
@@ -164,13 +182,13 @@ func (x *exchange) submission(h *http1.Head) submission {
 		conn:    x.conn,
 		answers: make(chan answer, answerRoom),
 		asgi:    x.form.asgi,
-		asked:   askedBy(h, x.gateway.config.KeepAlive > 0),
+		asked:   askedBy(h, x.gateway.config.KeepAlive > 0 && !x.conn.http2),
 	}
 }
 
 // enqueue runs on the loop.
 func (s *submission) enqueue(l *loop) {
-	if s.conn != nil && s.conn.left {
+	if s.conn.left {
 		s.give(errClientLeft)
 		return
 	}
@@ -184,10 +202,8 @@ func (s *submission) enqueue(l *loop) {
 		return
 	}
 	r.asgi = s.asgi
-	r.answers, r.asked, r.body = s.answers, s.asked, s.body
-	if s.conn != nil {
-		r.lent, s.conn.request = s.conn, r
-	}
+	r.answers, r.asked, r.body, r.freed = s.answers, s.asked, s.body, s.freed
+	r.lent, s.conn.request = s.conn, r
 	r.msg = dispatch.AppendInt(dispatch.AppendTuple(r.msg[:0], 3), int64(r.id))
 	r.msg = append(r.msg, s.rest...)
 	if err := l.enqueue(r); err != nil {
@@ -199,6 +215,9 @@ func (s *submission) enqueue(l *loop) {
 func (s *submission) give(why error) {
 	if s.body != nil {
 		_ = s.body.Close() // nobody will read it
+	}
+	if s.freed != nil {
+		close(s.freed)
 	}
 	s.answers <- answer{failed: why}
 }

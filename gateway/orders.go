@@ -72,6 +72,9 @@ type Config struct {
 	TLS *TLS `json:"tls"`
 	// WebSocket is about conversations.
 	WebSocket WebSocketConfig `json:"websocket"`
+	// HTTP2 bounds HTTP/2, which is spoken where TLS.Protocols or
+	// HTTP2.Cleartext say so.
+	HTTP2 HTTP2 `json:"http2"`
 }
 
 // Permissions are the parser's; so named here, nobody above needs to know it.
@@ -87,6 +90,10 @@ func (c Config) withDefaults() (Config, error) {
 	setDefault(&c.QueueTimeout, 60*time.Second)
 	setDefault(&c.Queue, 2048)
 	setDefault(&c.WebSocket.MaxSize, 16<<20)
+	setDefault(&c.HTTP2.Streams, 100)
+	setDefault(&c.HTTP2.Window, 1<<20)
+	setDefault(&c.HTTP2.Frame, 16<<10)
+	setDefault(&c.HTTP2.Head, 64<<10)
 	setDefault(&c.Software, "indrik")
 	return c, nil
 }

@@ -19,7 +19,8 @@ type origin struct {
 	port   []byte // its port in decimal; empty if unknown
 	direct bool   // client and port are the connection's own
 
-	scheme string // "http" or "https": what the client spoke
+	scheme   string // "http" or "https": what the client spoke
+	protocol string // "HTTP/1.0", "HTTP/1.1" or "HTTP/2": what this connection speaks
 
 	host     []byte // name or address of the server; perhaps empty
 	hostPort []byte // its port in decimal
@@ -40,6 +41,7 @@ func (o *origin) trace(c *conn, h *http1.Head, f *forwarding) error {
 	o.room, o.prefix, o.carried, o.must = o.room[:0], nil, false, false
 	o.client, o.port, o.direct = c.client, c.port, true
 	o.host, o.hostPort, o.bound = c.listener.host, c.listener.port, !c.listener.unix
+	o.protocol = protocol(c, h)
 	if o.scheme = c.listener.scheme; c.secure {
 		o.scheme = "https"
 	}
@@ -52,6 +54,16 @@ func (o *origin) trace(c *conn, h *http1.Head, f *forwarding) error {
 		o.host, o.hostPort = splitAuthority(h.Authority, o.scheme)
 	}
 	return o.locate(h)
+}
+
+func protocol(c *conn, h *http1.Head) string {
+	switch {
+	case c.http2:
+		return "HTTP/2"
+	case h.Minor == 0:
+		return "HTTP/1.0"
+	}
+	return "HTTP/1.1"
 }
 
 // locate decodes the path, and takes the prefix off if the path carries it: some

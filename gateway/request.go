@@ -32,17 +32,18 @@ type request struct {
 	id      uint64
 	index   uint32
 	phase   requestPhase
-	conn    *conn       // express path: who waits for the answer; nil if it left
-	answers chan answer // goroutine path: where answers go
-	lent    *conn       // goroutine path: the connection, if it is for this request alone
-	hinted  uint8       // informational responses that were passed on
-	lane    *lane       // where it was dispatched
-	asgi    bool        // msg is in the form for ASGI applications
-	told    bool        // the worker was told that the client left
-	msg     []byte      // the message; its memory is used again
-	body    *os.File    // goes beside the message, or nil
-	since   int64       // CLOCK_MONOTONIC ns: when it was queued, then when it was dispatched
-	missed  int64       // CLOCK_MONOTONIC ns: since when no one seems to hold it; 0 if someone does
+	conn    *conn         // express path: who waits for the answer; nil if it left
+	answers chan answer   // goroutine path: where answers go
+	lent    *conn         // goroutine path: the connection, if it is for this request alone
+	hinted  uint8         // informational responses that were passed on
+	lane    *lane         // where it was dispatched
+	asgi    bool          // msg is in the form for ASGI applications
+	told    bool          // the worker was told that the client left
+	freed   chan struct{} // closed when the request is dropped, or nil
+	msg     []byte        // the message; its memory is used again
+	body    *os.File      // goes beside the message, or nil
+	since   int64         // CLOCK_MONOTONIC ns: when it was queued, then when it was dispatched
+	missed  int64         // CLOCK_MONOTONIC ns: since when no one seems to hold it; 0 if someone does
 	asked   asked
 	line    logLine
 }
@@ -113,6 +114,9 @@ func (t *table) drop(r *request) {
 	}
 	if r.lent != nil && r.lent.request == r {
 		r.lent.request = nil
+	}
+	if r.freed != nil {
+		close(r.freed)
 	}
 	msg := r.msg[:0]
 	if cap(msg) > keepMessage {

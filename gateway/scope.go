@@ -31,7 +31,7 @@ type scope struct {
 // setting root_path; a trusted proxy's prefix comes before it.
 func (s *scope) append(b []byte, kind scopeKind, c *conn, h *http1.Head, o *origin, mount string) []byte {
 	b = append(dispatch.AppendDict(b), scopeConstants[kind]...)
-	b = appendPair(b, "http_version", httpVersion(h))
+	b = appendPair(b, "http_version", o.protocol[len("HTTP/"):])
 	if kind == httpScope {
 		b = appendMethod(dispatch.AppendKey(b, "method"), h.Method)
 	}
@@ -99,13 +99,6 @@ func extensions(names ...string) []byte {
 		b = dispatch.AppendDictEnd(dispatch.AppendDict(dispatch.AppendKey(b, name)))
 	}
 	return dispatch.AppendDictEnd(b)
-}
-
-func httpVersion(h *http1.Head) string {
-	if h.Minor == 0 {
-		return "1.0"
-	}
-	return "1.1"
 }
 
 // appendMethod appends a method; those that programs compare with, in the form

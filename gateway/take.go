@@ -10,6 +10,10 @@ import (
 // when the request is not complete yet.
 func (l *loop) take(c *conn, data []byte) (used int) {
 	h, complete, err := l.parse(c, data)
+	if err != nil && c.fresh && l.gateway.config.HTTP2.Cleartext && isPreface(data) {
+		l.settle(c, data, (*resident).liveCleartext)
+		return len(data)
+	}
 	if err != nil {
 		l.refuse(c, err)
 		return len(data)

@@ -122,6 +122,10 @@ func (r *resident) liveTLS() {
 	}
 	state := secure.ConnectionState()
 	r.conn.tls = tlsItems(&state)
+	if state.NegotiatedProtocol == "h2" {
+		r.liveHTTP2(secure)
+		return
+	}
 	r.liveHTTP1(&tlsTransport{Conn: secure})
 }
 

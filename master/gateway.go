@@ -103,6 +103,7 @@ func (m *master) gatewayConfig() gateway.Config {
 		Static:       m.static,
 
 		TLS:              m.tls,
+		HTTP2:            http2(s),
 		HeadLimit:        s.LimitRequestHead(),
 		Proxies:          proxies(s),
 		RequestBuffering: s.RequestBuffering(),

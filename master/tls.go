@@ -7,6 +7,7 @@ import (
 
 	"github.com/indrik/indrik/activation"
 	"github.com/indrik/indrik/gateway"
+	"github.com/indrik/indrik/settings"
 )
 
 // prepareTLS reads the certificates once, though it is the gateway that will
@@ -41,10 +42,34 @@ func (m *master) prepareTLS() error {
 			Clients:      demand,
 			Ciphers:      s.Ciphers(),
 			Minimum:      s.TLSMinVersion(),
-			Protocols:    []string{"http/1.1"},
+			Protocols:    protocols(s.HTTPProtocols()),
 		}.Locate(m.env("CREDENTIALS_DIRECTORY"), here),
 		Handshakes: s.TLSHandshakes(),
 		Plain:      s.PlainListeners(),
 	})
 	return err
+}
+
+// protocols are the names of ALPN (RFC 7301) for Gunicorn's.
+func protocols(list []string) (names []string) {
+	for _, p := range list {
+		switch p {
+		case "h1":
+			names = append(names, "http/1.1")
+		case "h2":
+			names = append(names, "h2")
+		}
+	}
+	return names
+}
+
+// http2 are the limits of HTTP/2.
+func http2(s *settings.Values) gateway.HTTP2 {
+	return gateway.HTTP2{
+		Cleartext: s.HTTP2Cleartext(),
+		Streams:   s.HTTP2MaxConcurrentStreams(),
+		Window:    s.HTTP2InitialWindowSize(),
+		Frame:     s.HTTP2MaxFrameSize(),
+		Head:      s.HTTP2MaxHeaderListSize(),
+	}
 }

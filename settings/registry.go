@@ -15,7 +15,7 @@ var registry = slices.Concat(
 	webSocketSettings,
 	proxySettings,
 	parserSettings,
-	tlsSettings,
+	tlsSettings, http2Settings,
 	staticSettings,
 	applicationSettings,
 	serviceSettings,
