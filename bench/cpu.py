@@ -5,7 +5,7 @@ process of its tree before and after the load, and divides by the requests that
 wrk counted. Unlike requests per second this says little about how busy the
 machine is with other things, so it is the figure to compare between hours.
 
-    .venv/bin/python bench/cpu.py [--seconds 5] [--connections 32] [--server indrik|gunicorn]
+    .venv/bin/python bench/cpu.py [--seconds 5] [--connections 32] [--asgi] [--server indrik|gunicorn|uvicorn]
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-from hello import Server, servers, wait_until_serving
+from hello import Server, asgi_servers, servers, wait_until_serving
 
 TICK = os.sysconf("SC_CLK_TCK")
 
@@ -99,9 +99,10 @@ def main() -> int:
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--port", type=int, default=18098)
-    parser.add_argument("--server", choices=["indrik", "gunicorn"], help="only this one")
+    parser.add_argument("--asgi", action="store_true", help="an ASGI application, and uvicorn beside it")
+    parser.add_argument("--server", choices=["indrik", "gunicorn", "uvicorn"], help="only this one")
     args = parser.parse_args()
-    for server in servers(args.port, args.workers):
+    for server in (asgi_servers if args.asgi else servers)(args.port, args.workers):
         if args.server is None or server.name.startswith(args.server):
             measure(server, args)
     return 0

@@ -49,6 +49,18 @@ def servers(port: int, workers: int) -> list[Server]:
     ]
 
 
+def asgi_servers(port: int, workers: int) -> list[Server]:
+    """The same for ASGI, against uvicorn with its fastest parts (uvloop, httptools)."""
+    here, n = str(ROOT / "bench"), str(workers)
+    indrik = [str(ROOT / "bin/indrik"), "--chdir", here, "-w", n, "-b", f"127.0.0.1:{port}", "--python", sys.executable]
+    uvicorn = [sys.executable, "-m", "uvicorn", "--app-dir", here, "--workers", n, "--port", str(port)]
+    fastest = ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"]
+    return [
+        Server("indrik asgi", [*indrik, "app:hello_asgi"]),
+        Server("uvicorn", [*uvicorn, *fastest, "app:hello_asgi"]),
+    ]
+
+
 def wait_until_serving(port: int, process: subprocess.Popen[bytes]) -> None:
     limit = time.monotonic() + 20
     while time.monotonic() < limit:

@@ -19,7 +19,7 @@ from .app import ERROR_PAGE
 from .asgi_body import FileBody, StreamBody
 from .asgi_reply import AsyncOutlet, Fields, Stream
 from .reply import ClientLeft
-from .wire import GONE, MARSHAL_VERSION, MAX_INLINE
+from .wire import MARSHAL_VERSION, MAX_INLINE
 
 if TYPE_CHECKING:
     from .asgi import Worker
@@ -29,7 +29,6 @@ Scope = dict[str, Any]
 Application = Callable[..., Any]
 Body = Union[bytes, FileBody, StreamBody, None]
 
-_NOSIGNAL = 0x4000  # socket.MSG_NOSIGNAL, which is an enum and slower to pass
 _SMALL = MAX_INLINE // 2  # bytes of a body that certainly fits a message, with usual headers
 _ERROR_HEADERS = [(b"content-type", b"text/html; charset=utf-8"), (b"content-length", b"%d" % len(ERROR_PAGE))]
 _UNAVAILABLE_HEADERS = [(b"retry-after", b"1"), (b"content-length", b"0")]
@@ -125,7 +124,18 @@ class Request:
             if message.get("trailers"):
                 self._trailers = []
         elif kind == "http.response.body":
-            await self._send_body(message)
+            head = self._head
+            if head is None or self._trailers is not None or message.get("more_body"):
+                await self._send_body(message)
+                return
+            # The whole reply in one message, the usual case: without a further coroutine.
+            data = message.get("body", b"")
+            if type(data) is not bytes:
+                data = _bytes(data)
+            if len(data) > _SMALL or not self._outlet.try_whole(self._request, head, data):
+                await asgi_reply.whole(self._outlet, self._request, *head, data)
+            self._complete = True
+            self._end()
         elif kind == "http.response.pathsend":
             await self._send_path(message)
         elif kind == "http.response.trailers":
@@ -147,32 +157,17 @@ class Request:
         if self._stream is not None:
             await self._go_on(self._stream, data, more)
         elif self._head is not None:
-            if (more and _content_length(self._head[1]) != len(data)) or self._trailers is not None:
+            if _content_length(self._head[1]) != len(data) or self._trailers is not None:
                 await self._begin(self._head, data, more)
             else:
-                await self._finish(self._head, data)
-                self._complete = not more
+                await asgi_reply.whole(self._outlet, self._request, *self._head, data)
+                self._end()
         elif self._finished:  # all that Content-Length announced was sent with more_body
             if data:
                 raise BrokenRule("ASGI: the body is longer than its content-length")
             self._complete = not more
         else:
             raise BrokenRule("ASGI: http.response.start comes before http.response.body")
-
-    async def _finish(self, head: tuple[int, Fields], data: bytes) -> None:
-        if len(data) <= _SMALL:
-            reply = dumps((self._request, head[0], head[1], data), MARSHAL_VERSION)
-            if len(reply) <= MAX_INLINE:
-                try:
-                    self._outlet.send_now(reply, _NOSIGNAL)
-                except BlockingIOError:
-                    await self._outlet.deliver(reply)
-                except GONE as error:
-                    raise ClientLeft("the gateway is gone") from error
-                self._end()
-                return
-        await asgi_reply.whole(self._outlet, self._request, *head, data)
-        self._end()
 
     async def _begin(self, head: tuple[int, Fields], data: bytes, more: bool) -> None:
         if self.disconnected:
@@ -301,13 +296,10 @@ def head_of(message: Message) -> tuple[int, Fields]:
 
 def _fields_of(message: Message) -> Fields:
     """A copy of a message's headers, if they are what ASGI and HTTP allow."""
-    # One pass that unpacks, adds and joins checks the types of everything in it.
-    fields, flat = [], []
     try:
-        for name, value in message.get("headers", ()):
-            fields.append((name, value))
-            flat.append(name + value)
-        text = b"".join(flat)
+        fields = list(message.get("headers", ()))
+        # One pass that unpacks, adds and joins checks the types of everything in it.
+        text = b"".join([name + value for name, value in fields])
     except (TypeError, ValueError):
         raise BrokenRule("ASGI: headers are an iterable of (name, value), both bytes") from None
     if b"\n" in text or b"\r" in text or b"\0" in text:

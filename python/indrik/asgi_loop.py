@@ -1,5 +1,5 @@
-"""The event loop of an asgi worker, and the little that differs between versions
-of asyncio. Runs in the worker, after the fork.
+"""The event loop of an asgi worker, and how tasks wait for a descriptor on it. Runs
+in the worker, after the fork.
 """
 
 from __future__ import annotations
@@ -8,13 +8,10 @@ import asyncio
 import importlib
 import os
 import signal
-import sys
-from collections.abc import Coroutine
 from types import FrameType
-from typing import Any, Callable
+from typing import Callable
 
 Loop = asyncio.AbstractEventLoop
-Task = asyncio.Task  # of anything
 
 
 class NoLoop(Exception):
@@ -39,20 +36,6 @@ def _uvloop() -> Loop | None:
         return None
     loop: Loop = module.new_event_loop()
     return loop
-
-
-if sys.version_info >= (3, 12):
-
-    def begin(loop: Loop, work: Coroutine[Any, Any, None]) -> Task[None]:
-        """Run work in a task with a copy of the context; its first step is done when
-        this returns, which for an application that waits for nothing is all of it."""
-        return asyncio.Task(work, loop=loop, eager_start=True)
-
-else:
-
-    def begin(loop: Loop, work: Coroutine[Any, Any, None]) -> Task[None]:
-        """Run work in a task with a copy of the context."""
-        return asyncio.Task(work, loop=loop)
 
 
 class Readiness:

@@ -15,6 +15,7 @@ from .asgi_loop import Loop, Readiness
 from .reply import ClientLeft, TooLong
 from .wire import GONE, MARSHAL_VERSION, MAX_INLINE, MAX_MESSAGE
 
+_NOSIGNAL = int(socket.MSG_NOSIGNAL)
 Fields = list[tuple[bytes, bytes]]
 
 _TOO_LONG = f"the status and headers make a message of more than {MAX_MESSAGE} bytes"
@@ -31,7 +32,20 @@ class AsyncOutlet:
         sock.setblocking(False)
         self._socket = sock
         self._writable = Readiness(loop, sock.fileno(), writing=True)
-        self.send_now = sock.send  # for messages without a descriptor, while there is room
+        self._send = sock.send
+
+    def try_whole(self, request: int, head: tuple[int, Fields], body: bytes) -> bool:
+        """Send a finished reply if it fits a message and there is room for it now."""
+        message = _pack((request, head[0], head[1], body))
+        if len(message) > MAX_MESSAGE:
+            return False
+        try:
+            self._send(message, _NOSIGNAL)
+        except BlockingIOError:
+            return False
+        except GONE as error:
+            raise ClientLeft("the gateway is gone") from error
+        return True
 
     async def deliver(self, message: bytes, fd: int = -1) -> None:
         """Send a message, with a descriptor if fd is one. ClientLeft if the gateway is
@@ -90,7 +104,7 @@ class Stream:
 async def whole(outlet: AsyncOutlet, request: int, status: int, fields: Fields, body: bytes) -> None:
     """Send a finished reply, in one message if the body is small enough."""
     if len(body) <= MAX_INLINE:
-        message = dumps((request, status, fields, body), MARSHAL_VERSION)
+        message = _pack((request, status, fields, body))
         if len(message) <= MAX_MESSAGE:
             await outlet.deliver(message)
             return
@@ -106,7 +120,7 @@ async def whole(outlet: AsyncOutlet, request: int, status: int, fields: Fields, 
 
 async def part(outlet: AsyncOutlet, request: int, status: int, fields: Fields, fd: int, length: int) -> None:
     """Send a finished reply whose body is the beginning of a file. Leaves fd open."""
-    await outlet.deliver(dumps((request, status, fields, (0, length)), MARSHAL_VERSION), fd)
+    await outlet.deliver(_pack((request, status, fields, (0, length))), fd)
 
 
 async def begin(loop: Loop, outlet: AsyncOutlet, request: int, status: int, fields: Fields, first: bytes) -> Stream:
@@ -115,9 +129,9 @@ async def begin(loop: Loop, outlet: AsyncOutlet, request: int, status: int, fiel
     theirs, ours = socket.socketpair()
     try:
         head: tuple[Any, ...] = (request, status, fields, None)
-        message, rest = dumps((*head, first[:MAX_INLINE]), MARSHAL_VERSION), first[MAX_INLINE:]
+        message, rest = _pack((*head, first[:MAX_INLINE])), first[MAX_INLINE:]
         if len(message) > MAX_MESSAGE:
-            message, rest = dumps((*head, b""), MARSHAL_VERSION), first
+            message, rest = _pack((*head, b"")), first
         await outlet.deliver(message, theirs.fileno())
     except BaseException:
         ours.close()
@@ -127,3 +141,14 @@ async def begin(loop: Loop, outlet: AsyncOutlet, request: int, status: int, fiel
     stream = Stream(loop, ours)
     stream.owe(rest)
     return stream
+
+
+def _pack(message: Any) -> bytes:
+    """The bytes of a message that begins with a head."""
+    try:
+        return dumps(message, MARSHAL_VERSION)
+    except ValueError:
+        # marshal writes exact types only; a pair may be a named tuple, or iterable otherwise.
+        request, status, fields, *body = message
+        exact = [(bytes(name), bytes(value)) for name, value in fields]
+        return dumps((request, status, exact, *body), MARSHAL_VERSION)

@@ -27,6 +27,7 @@ def test_whole_replies_are_one_message(shop):
     assert got.headers == [(b"content-type", b"text/plain"), (b"content-length", b"13")]
     got = shop.get("enum_status")
     assert (got.status, type(got.status), got.body) == (201, int, b"made")
+    assert shop.get("odd_pairs").headers == [(b"x-a", b"1"), (b"x-b", b"2")]
     got = shop.get("bare")
     assert (got.status, got.headers, got.body, got.kind) == (204, [], b"", "inline")
     assert shop.get("early_end").kind == "inline"

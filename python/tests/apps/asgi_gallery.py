@@ -2,6 +2,7 @@
 `shop` plays the one that the query string names."""
 
 import asyncio
+import collections
 import contextvars
 import http
 import json
@@ -51,6 +52,15 @@ async def hello(scope, receive, send):
 async def enum_status(scope, receive, send):
     await send(start(http.HTTPStatus.CREATED))
     await send(piece(b"made"))
+
+
+Pair = collections.namedtuple("Pair", "name value")
+
+
+@validator
+async def odd_pairs(scope, receive, send):
+    await send(start(headers=(Pair(*pair) for pair in ((b"x-a", b"1"), [b"x-b", b"2"]))))
+    await send(piece(b"odd"))
 
 
 @validator

@@ -113,7 +113,8 @@ class Conversation:
         rule(not self.started, "http.response.start once", message)
         rule(set(message) <= {"type", "status", "headers", "trailers"}, "http.response.start", message)
         rule(isinstance(message["status"], int), "status", message)
-        self.fields(message.get("headers", ()))
+        message["headers"] = list(message.get("headers", ()))
+        self.fields(message["headers"])
         self.started, self.trailers = True, message.get("trailers", False)
 
     def send_body(self, message):
