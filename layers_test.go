@@ -21,7 +21,7 @@ const module = "github.com/indrik/indrik"
 var layers = map[string][]string{
 	"cmd/indrik": {"master", "gateway", "settings", "activation"}, // activation: to refuse an address as any other option
 	"master":     {"gateway", "pool", "dispatch", "settings", "activation", "python"},
-	"gateway":    {"gateway/certs", "gateway/negotiate", "gateway/static", "dispatch", "http1", "websocket"},
+	"gateway":    {"gateway/certs", "gateway/negotiate", "gateway/static", "gateway/uwsgi", "dispatch", "http1", "websocket"},
 	"pool":       {}, // knows nothing of Python, HTTP or our sockets
 
 	"activation":        {},
@@ -29,6 +29,7 @@ var layers = map[string][]string{
 	"gateway/certs":     {},                    // which certificate for whom; it speaks to nobody
 	"gateway/negotiate": {},                    // what a client accepts; for files and for errors
 	"gateway/static":    {"gateway/negotiate"}, // files below prefixes
+	"gateway/uwsgi":     {"http1"},             // packets, read into the head that http1 defines
 	"http1":             {},
 	"settings":          {},
 	"python":            {}, // the Python side, embedded
@@ -52,6 +53,7 @@ var leaves = []string{
 	"gateway/certs",
 	"gateway/negotiate",
 	"gateway/static",
+	"gateway/uwsgi",
 	"http1",
 	"python",
 	"settings",

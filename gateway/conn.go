@@ -58,8 +58,8 @@ type conn struct {
 
 	partial *http1.Head // the parser of a head that comes in pieces
 
-	unannounced bool // its PROXY header has not come yet
-	stranger    bool // it may not send one
+	unannounced bool  // its PROXY header has not come yet
+	stranger    error // why it is not served at all
 
 	fresh    bool  // it has had no request yet
 	begun    bool  // a part of a request has arrived

@@ -40,6 +40,9 @@ func (e *environ) append(b []byte, c *conn, h *http1.Head, o *origin, length int
 	b = dispatch.AppendBool(dispatch.AppendKey(b, "wsgi.multithread"), e.multithread)
 	b = o.appendEnviron(b, c)
 	b = append(b, c.tls...)
+	if c.listener.uwsgi {
+		b = o.appendExtra(b)
+	}
 	b = appendPair(b, "REQUEST_METHOD", h.Method)
 	b = appendPair(b, "RAW_URI", h.Target)
 	b = appendPair(b, "QUERY_STRING", h.Query)

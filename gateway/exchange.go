@@ -98,7 +98,7 @@ func (l *loop) takeBack(x *exchange) {
 func (x *exchange) serveRequest() {
 	var h http1.Head
 	rules := x.gateway.config.rules()
-	complete, err := h.Parse(x.data, &rules)
+	complete, err := x.origin.parse(x.conn, &h, x.data, &rules)
 	if err == nil && !complete {
 		err = errCutHead
 	}

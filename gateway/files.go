@@ -76,7 +76,7 @@ func (g *gateway) refreshSite() {
 func (x *exchange) serveStatic() {
 	var h http1.Head
 	rules := x.gateway.config.rules()
-	complete, err := h.Parse(x.data, &rules)
+	complete, err := x.origin.parse(x.conn, &h, x.data, &rules)
 	if err == nil {
 		err = x.gateway.admit(&x.origin, x.conn, &h)
 	}

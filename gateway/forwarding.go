@@ -33,6 +33,12 @@ type Proxies struct {
 	// ProtocolAllowIPs are the peers that may send it, as in AllowIPs. Others are
 	// turned away.
 	ProtocolAllowIPs string `json:"protocol_allow_ips"`
+	// Uwsgi says that packets of the uwsgi protocol come in place of HTTP, on
+	// listeners that do not speak TLS.
+	Uwsgi bool `json:"uwsgi"`
+	// UwsgiAllowIPs are the peers that may send them, as in AllowIPs; they are
+	// believed in everything. Others are turned away.
+	UwsgiAllowIPs string `json:"uwsgi_allow_ips"`
 }
 
 // SchemeHeader is a field and the value of it that means https.
@@ -53,6 +59,8 @@ type forwarding struct {
 	trusted    trust
 	proxy      proxyMode
 	announcers trust // who may send a PROXY header
+	uwsgi      bool
+	packers    trust // who may send uwsgi packets
 	schemes    []SchemeHeader
 	family     family
 	names      namePolicy
@@ -67,6 +75,10 @@ func (p Proxies) forwarding() (f forwarding, err error) {
 		return f, err
 	}
 	if f.announcers, err = parseTrust("proxy_allow_ips", p.ProtocolAllowIPs); err != nil {
+		return f, err
+	}
+	f.uwsgi = p.Uwsgi
+	if f.packers, err = parseTrust("uwsgi_allow_ips", p.UwsgiAllowIPs); err != nil {
 		return f, err
 	}
 	f.schemes = p.SchemeHeaders

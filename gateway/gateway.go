@@ -204,7 +204,7 @@ func (g *gateway) listen(o *order, fds []int) error {
 	if err != nil {
 		return fmt.Errorf("take over listener %q: %w", name, err)
 	}
-	ln.proxy = g.forwarding.proxy
+	ln.proxy, ln.uwsgi = g.forwarding.proxy, g.forwarding.uwsgi && ln.scheme == "http"
 	g.listeners = append(g.listeners, ln)
 	return nil
 }

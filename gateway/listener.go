@@ -17,6 +17,7 @@ type listener struct {
 	port   []byte
 	scheme string // what is spoken on it: "http" or "https"
 	proxy  proxyMode
+	uwsgi  bool   // packets of that protocol are spoken, not HTTP
 	prefix []byte // environ items that are the same for all its requests
 	server []byte // SERVER_NAME and SERVER_PORT as such items
 }
@@ -63,7 +64,7 @@ func (l *loop) accept(ln *listener) {
 		l.accepted++
 		l.gateway.connections.Add(1)
 		c := &conn{fd: fd, listener: ln, position: -1, fresh: true}
-		c.describe(&sa, l.gateway.forwarding.trusted, l.gateway.forwarding.announcers)
+		c.describe(&sa, &l.gateway.forwarding)
 		l.place(c)
 	}
 }
@@ -89,8 +90,8 @@ func (l *loop) adopt(c *conn) {
 		c.deadline = l.now + firstRequestTime
 	}
 	l.conns = append(l.conns, c)
-	if c.stranger {
-		l.turnAway(c, errProxyPeer)
+	if c.stranger != nil {
+		l.turnAway(c, c.stranger)
 		return
 	}
 	if c.listener.scheme == "https" && !c.unannounced {
@@ -154,14 +155,19 @@ func (l *loop) stopAccepting() {
 }
 
 // describe fills in who the peer is, and what it may and must do.
-func (c *conn) describe(sa *unix.RawSockaddrAny, trusted, announcers trust) {
+func (c *conn) describe(sa *unix.RawSockaddrAny, f *forwarding) {
 	addr, ok := clientAddress(sa)
-	c.trusted = !ok || trusted.includes(addr.Addr())
+	c.trusted = !ok || f.trusted.includes(addr.Addr())
 	c.unannounced = c.listener.proxy != noProxyHeader
-	c.stranger = c.unannounced && ok && !announcers.includes(addr.Addr())
 	if !ok {
 		c.peer = peerItems(nil, nil)
 		return
+	}
+	switch {
+	case c.unannounced && !f.announcers.includes(addr.Addr()):
+		c.stranger = errProxyPeer
+	case c.listener.uwsgi && !f.packers.includes(addr.Addr()):
+		c.stranger = errPacketPeer
 	}
 	c.setPeer(addr)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/indrik/indrik/dispatch"
+	"github.com/indrik/indrik/gateway/uwsgi"
 	"github.com/indrik/indrik/http1"
 )
 
@@ -20,7 +21,7 @@ type origin struct {
 	direct bool   // client and port are the connection's own
 
 	scheme   string // "http" or "https": what the client spoke
-	protocol string // "HTTP/1.0", "HTTP/1.1" or "HTTP/2": what this connection speaks
+	protocol string // "HTTP/1.0", "HTTP/1.1" or "HTTP/2": what the client speaks
 
 	host     []byte // name or address of the server; perhaps empty
 	hostPort []byte // its port in decimal
@@ -31,6 +32,8 @@ type origin struct {
 	carried bool   // the target has the prefix before that path
 	must    bool   // it has to
 
+	packet uwsgi.Request // what a uwsgi packet says of all this
+
 	room []byte // memory for the decoded and the joined
 	hops []hop  // of the Forwarded field that was read last
 }
@@ -38,14 +41,17 @@ type origin struct {
 // trace finds the origin of a request. The error is that of a request that no
 // application should see.
 func (o *origin) trace(c *conn, h *http1.Head, f *forwarding) error {
-	o.room, o.prefix, o.carried, o.must = o.room[:0], nil, false, false
+	o.room, o.prefix, o.path, o.carried, o.must = o.room[:0], nil, nil, false, false
 	o.client, o.port, o.direct = c.client, c.port, true
 	o.host, o.hostPort, o.bound = c.listener.host, c.listener.port, !c.listener.unix
 	o.protocol = protocol(c, h)
 	if o.scheme = c.listener.scheme; c.secure {
 		o.scheme = "https"
 	}
-	if c.trusted {
+	switch {
+	case c.listener.uwsgi:
+		o.unpack()
+	case c.trusted:
 		if err := o.believe(h, f); err != nil {
 			return err
 		}
@@ -66,23 +72,35 @@ func protocol(c *conn, h *http1.Head) string {
 	return "HTTP/1.1"
 }
 
-// locate decodes the path, and takes the prefix off if the path carries it: some
-// proxies pass on the whole path, others what is below their mount point.
+// locate decodes the path if nobody has, and takes the prefix off if the path
+// carries it: some proxies pass on the whole path, others what is below their
+// mount point.
 func (o *origin) locate(h *http1.Head) error {
-	begin := len(o.room)
-	var err error
-	o.room, err = http1.AppendPercentDecoded(o.room, h.Path)
-	o.path = o.room[begin:]
-	if err != nil || len(o.prefix) == 0 || h.Form == http1.AsteriskForm {
-		return err
+	if o.path == nil {
+		begin := len(o.room)
+		var err error
+		if o.room, err = http1.AppendPercentDecoded(o.room, h.Path); err != nil {
+			return err
+		}
+		o.path = o.room[begin:]
+	}
+	if !o.unmount(h) && o.must {
+		return errMount
+	}
+	return nil
+}
+
+// unmount takes the prefix off the path, and reports false if there is one and
+// the path does not begin with it.
+func (o *origin) unmount(h *http1.Head) bool {
+	if len(o.prefix) == 0 || h.Form == http1.AsteriskForm {
+		return true
 	}
 	rest, ok := bytes.CutPrefix(o.path, o.prefix)
 	if o.carried = ok && (len(rest) == 0 || rest[0] == '/'); o.carried {
 		o.path = rest
-	} else if o.must {
-		return errMount
 	}
-	return nil
+	return o.carried
 }
 
 // appendEnviron appends the variables of RFC 3875 that say whence and whereto.

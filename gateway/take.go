@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"github.com/indrik/indrik/dispatch"
+	"github.com/indrik/indrik/gateway/uwsgi"
 	"github.com/indrik/indrik/http1"
 )
 
@@ -50,13 +51,17 @@ func (l *loop) parse(c *conn, data []byte) (h *http1.Head, complete bool, err er
 	if c.partial != nil {
 		h = c.partial
 	}
-	complete, err = h.Parse(data, &l.rules)
+	complete, err = l.origin.parse(c, h, data, &l.rules)
 	if complete || err != nil {
 		c.partial = nil
 		if err == nil {
 			err = l.gateway.admit(&l.origin, c, h)
 		}
 		return h, complete, err
+	}
+	if c.listener.uwsgi {
+		c.need, _ = uwsgi.Size(data) // the packet says how long it is
+		return h, false, nil
 	}
 	if c.partial == nil {
 		c.partial = new(http1.Head)

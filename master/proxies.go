@@ -14,6 +14,8 @@ func proxies(s *settings.Values) gateway.Proxies {
 		ForwarderHeaders: s.ForwarderHeaders(),
 		Protocol:         s.ProxyProtocol(),
 		ProtocolAllowIPs: s.ProxyAllowIPs(),
+		Uwsgi:            s.Protocol() == "uwsgi",
+		UwsgiAllowIPs:    s.UwsgiAllowIPs(),
 	}
 	for _, h := range s.SecureSchemeHeaders() {
 		p.SchemeHeaders = append(p.SchemeHeaders, gateway.SchemeHeader(h))

@@ -40,6 +40,20 @@ var proxySettings = []Setting{
 		Since:   "0.2.0",
 	},
 	{
+		Name: "protocol", Flag: "protocol", Metavar: "PROTOCOL", Group: Gateway, Kind: Choice,
+		Default: "http", Choices: []string{"http", "uwsgi"},
+		Help:  "Expect this protocol from clients: http, or uwsgi from nginx's uwsgi_pass",
+		Note:  "uwsgi is spoken on listeners without TLS; the connection ends with the response, as that protocol wants it. Packets are believed in everything, so only `uwsgi_allow_ips` and Unix sockets may send them.",
+		Since: "0.2.0",
+	},
+	{
+		Name: "uwsgi_allow_ips", Flag: "uwsgi-allow-from", Metavar: "ADDRESSES", Group: Gateway, Kind: String,
+		Default: "127.0.0.1,::1",
+		Help:    "Let these peers, with commas between them, send uwsgi packets; * for all",
+		Note:    "Addresses and networks; Gunicorn compares addresses only. Peers on Unix sockets always may.",
+		Since:   "0.2.0",
+	},
+	{
 		Name: "forwarder_headers", Flag: "forwarder-headers", Metavar: "NAMES", Group: Gateway, Kind: CommaList,
 		Default: "SCRIPT_NAME,PATH_INFO",
 		Help:    "Accept these header names with underscores, with commas between them, from trusted proxies; * for all",

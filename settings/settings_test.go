@@ -78,16 +78,6 @@ func TestDefaults(t *testing.T) {
 		{"limit_request_body", v.LimitRequestBody(), 0},
 		{"request_buffering", v.RequestBuffering(), "auto"},
 		{"tmp_upload_dir", v.TmpUploadDir(), ""},
-		{"forwarded_allow_ips", v.ForwardedAllowIPs(), "127.0.0.1,::1"},
-		{"secure_scheme_headers", v.SecureSchemeHeaders(), []Pair{
-			{"X-FORWARDED-PROTOCOL", "ssl"}, {"X-FORWARDED-PROTO", "https"}, {"X-FORWARDED-SSL", "on"},
-		}},
-		{"forwarded", v.Forwarded(), "none"},
-		{"proxy_protocol", v.ProxyProtocol(), "off"},
-		{"proxy_allow_ips", v.ProxyAllowIPs(), "127.0.0.1,::1"},
-		{"forwarder_headers", v.ForwarderHeaders(), []string{"SCRIPT_NAME", "PATH_INFO"}},
-		{"header_map", v.HeaderMap(), "drop"},
-		{"limit_request_head", v.LimitRequestHead(), 65536},
 		{"gateway_threads", v.GatewayThreads(), 0},
 		{"chdir", v.Chdir(), ""},
 		{"pythonpath", v.PythonPath(), []string{}},
@@ -156,8 +146,6 @@ func TestTexts(t *testing.T) {
 		{"umask", []string{"0x12"}, func(v *Values) any { return v.Umask() }, 0o22},
 		{"pythonpath", []string{"/a, b,,"}, func(v *Values) any { return v.PythonPath() }, []string{"/a", "b"}},
 		{"raw_env", []string{"A=1", "B=", "C=x=y"}, func(v *Values) any { return v.RawEnv() }, []string{"A=1", "B=", "C=x=y"}},
-		{"secure_scheme_headers", []string{" A=b , C = d=e,,"}, func(v *Values) any { return v.SecureSchemeHeaders() }, []Pair{{"A", "b"}, {"C", "d=e"}}},
-		{"secure_scheme_headers", []string{""}, func(v *Values) any { return v.SecureSchemeHeaders() }, []Pair{}},
 		{"accesslog", []string{"-"}, func(v *Values) any { return v.AccessLog() }, "-"},
 	} {
 		v, err := Resolve(line(c.name, c.texts...))
@@ -178,10 +166,6 @@ func TestRefusals(t *testing.T) {
 		name, text string
 		wantAll    []string
 	}{
-		{"secure_scheme_headers", "X-Proto", []string{"not NAME=VALUE"}},
-		{"secure_scheme_headers", "X Proto=https", []string{"no name of a header field"}},
-		{"secure_scheme_headers", "=https", []string{"not NAME=VALUE"}},
-		{"header_map", "keep", []string{"drop, refuse, dangerous"}},
 		{"workers", "lots", []string{"not a whole number", "1 to 1024"}},
 		{"workers", "", []string{"not a whole number"}},
 		{"workers", "2.5", []string{"not a whole number"}},

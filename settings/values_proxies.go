@@ -31,3 +31,9 @@ func (v *Values) ProxyProtocol() string { return of[string](v, "proxy_protocol")
 
 // ProxyAllowIPs are the proxies that may send one, as they were written.
 func (v *Values) ProxyAllowIPs() string { return of[string](v, "proxy_allow_ips") }
+
+// Protocol is what clients speak: "http" or "uwsgi".
+func (v *Values) Protocol() string { return of[string](v, "protocol") }
+
+// UwsgiAllowIPs are the peers that may send uwsgi packets, as they were written.
+func (v *Values) UwsgiAllowIPs() string { return of[string](v, "uwsgi_allow_ips") }
