@@ -125,6 +125,8 @@ func (l *loop) connReady(c *conn, events uint32) {
 		// socket is closed both ways or reset does not.
 		if events&(unix.EPOLLHUP|unix.EPOLLERR) != 0 {
 			l.abandon(c)
+		} else if c.ended {
+			askWhetherGone(c.fd)
 		}
 	case writing:
 		if events&(unix.EPOLLOUT|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
@@ -136,6 +138,8 @@ func (l *loop) connReady(c *conn, events uint32) {
 		if events&(unix.EPOLLHUP|unix.EPOLLERR) != 0 {
 			c.left = true
 			l.clientLeft(c)
+		} else if c.ended {
+			askWhetherGone(c.fd)
 		}
 	case closed: // a late event of this round
 	}
@@ -264,6 +268,19 @@ func (l *loop) write(c *conn, p []byte) {
 	if n > 0 {
 		c.deadline = l.now + l.limits.patience // it moves
 	}
+}
+
+// askWhetherGone makes the kernel find out what has become of a client that sent
+// its end while it waits. One that only half-closed acknowledges the probes. One
+// that closed its socket does so too, until its kernel has forgotten the
+// connection (tcp_fin_timeout, a minute as a rule); then it resets ours, and that
+// is how a client leaves. Without this, nothing but a write could tell.
+func askWhetherGone(fd int) {
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1) != nil {
+		return // the request is answered in any case
+	}
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, probeAfter) // not on Unix sockets, whose close is a hang-up
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, probeAfter)
 }
 
 // abandon lets go of a client that left while its request was waiting. The

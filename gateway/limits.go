@@ -30,6 +30,7 @@ const (
 	sweepPeriod  = int64(250 * time.Millisecond)
 	waitLimit    = 500                     // ms; a loop turns at least this often, to beat and to sweep
 	waitShort    = 50                      // ms; the same while something is due soon
+	probeAfter   = 5                       // s; between probes of a client that sent its end
 	pauseQuiet   = int64(10 * time.Second) // between two words in the log about it
 	acceptPause  = int64(200 * time.Millisecond)
 	searchPeriod = int64(50 * time.Millisecond)

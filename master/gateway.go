@@ -154,7 +154,11 @@ func (m *master) join(w *worker) {
 // ready and before we heard it.
 func (m *master) leave(w *worker, d *pool.Death, held []uint64) {
 	if m.gate.child != nil && (w.joined || len(held) > 0) {
-		m.order(gateway.LeaveOrder(int(w.slot), w.pid, d.Cause.String(), held))
+		cause := d.Cause.String()
+		if d.Cause == pool.Overran || d.Cause == pool.Silent {
+			cause = gateway.CauseTimeout
+		}
+		m.order(gateway.LeaveOrder(int(w.slot), w.pid, cause, held))
 	}
 }
 

@@ -13,7 +13,7 @@ from _thread import allocate_lock, start_new_thread
 from time import sleep
 from typing import Any, Callable
 
-from . import trouble
+from . import trouble, wire
 
 # The functions of _thread and sleep are CPython's own also after gevent or eventlet has
 # replaced those in their modules: what waits for a stuck process must not be part of it.
@@ -38,6 +38,17 @@ def limited(respond: Callable[..., None], options: dict[str, Any], retire: Calla
         respond(*request)
 
     return counted
+
+
+def announced(row: memoryview, retire: Callable[[], None]) -> Callable[[], None]:
+    """retire, for a worker that leaves of its own accord: the row of its first seat says so
+    before it ends, or the master would take the end for a fault."""
+
+    def announce() -> None:
+        row[wire.LEAVING] = 1
+        retire()
+
+    return announce
 
 
 def bound(slot: int, seconds: float) -> None:

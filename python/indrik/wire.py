@@ -124,7 +124,7 @@ def close_all(fds: Sequence[int]) -> None:
 
 
 # The words of a seat's row.
-BEAT, REQUEST, START, ANSWERED, PID, GENERATION, LIFE = range(7)
+BEAT, REQUEST, START, ANSWERED, PID, GENERATION, LIFE, LEAVING = range(8)
 
 _MAGIC = 0x494E4452494B5342
 _VERSION = 1

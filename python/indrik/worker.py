@@ -127,9 +127,9 @@ def _serve(post: Post, kind: str, app: Application, hub: greenlets.Hub | None, e
     if kind == "gthread":
         return gthread.run(post, app, errors)
     retire = afterfork.watch_retirement(post.lane.fileno(), post.report)
+    answer = departure.limited(respond, post.options, departure.announced(post.row, retire))
     post.row[BEAT] = monotonic_ns()
     post.report.send("ready", "wsgi", 1, False)
-    answer = departure.limited(respond, post.options, retire)
     return sync.serve(sync.Seat(post.lane, post.replies, post.row), app, errors, answer)
 
 
