@@ -102,13 +102,19 @@ type spool struct {
 	size   int64
 	memory []byte
 	file   *os.File
+
+	reserved reservation // for the file
 }
 
-func newSpool(c Config, expect int64) *spool {
-	return &spool{dir: c.SpoolDir, limit: c.BodyLimit, expect: expect}
+func newSpool(g *gateway, expect int64) *spool {
+	return &spool{
+		dir: g.config.spoolDir(), limit: g.config.BodyLimit, expect: expect,
+		reserved: reservation{of: g.spooled},
+	}
 }
 
-// write appends p. Its error wraps errSpool, or is errBodyTooLarge.
+// write appends p. Its error wraps errSpool, or is errBodyTooLarge or
+// errSpoolFull.
 func (s *spool) write(p []byte) error {
 	s.size += int64(len(p))
 	if s.limit > 0 && s.size > s.limit {
@@ -117,6 +123,9 @@ func (s *spool) write(p []byte) error {
 	if s.file == nil && s.size <= inlineBody {
 		s.memory = append(s.memory, p...)
 		return nil
+	}
+	if !s.reserved.add(s.size - s.reserved.bytes) {
+		return errSpoolFull
 	}
 	if s.file == nil {
 		file, err := s.open()
@@ -136,18 +145,19 @@ func (s *spool) write(p []byte) error {
 }
 
 // open makes the file: in memory if the body is known to be of middle size,
-// else on disk. A file system without O_TMPFILE gets a name that is removed at
-// once.
+// else on disk.
 func (s *spool) open() (*os.File, error) {
 	if s.expect >= 0 && s.expect <= memoryBody {
 		if fd, err := unix.MemfdCreate("indrik-body", unix.MFD_CLOEXEC); err == nil {
 			return os.NewFile(uintptr(fd), "memfd"), nil
 		}
 	}
-	dir := s.dir
-	if dir == "" {
-		dir = os.TempDir()
-	}
+	return openSpool(s.dir)
+}
+
+// openSpool makes a file without a name. A file system without O_TMPFILE gets a
+// name that is removed at once.
+func openSpool(dir string) (*os.File, error) {
 	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
 	if err == nil {
 		return os.NewFile(uintptr(fd), dir), nil
@@ -174,7 +184,9 @@ func (s *spool) finish(b []byte) ([]byte, *os.File, error) {
 	return dispatch.AppendNone(b), s.file, nil
 }
 
+// close gives up a body that is not dispatched.
 func (s *spool) close() {
+	s.reserved.release()
 	if s.file != nil {
 		_ = s.file.Close() // an unlinked file that nobody will read
 	}

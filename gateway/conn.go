@@ -68,6 +68,10 @@ type conn struct {
 	left     bool  // the client is gone, both ways
 	last     bool  // close after this response
 	deadline int64 // CLOCK_MONOTONIC ns, 0 for none
+
+	// moved is when a part of a stream was last sent, in ns of CLOCK_MONOTONIC. It is
+	// written and read atomically: by the goroutine that c is lent to, and its loop.
+	moved int64
 }
 
 // enter is the only code that writes c.phase. A phase brings its deadline with

@@ -20,6 +20,7 @@ var (
 	errConnect      = errors.New("CONNECT is for proxies")
 	errClientLeft   = errors.New("the client left")
 	errConnections  = errors.New("no more connections are allowed (max_connections, open files)")
+	errSpoolFull    = errors.New("the spool is full (spool_limit)")
 	errSpool        = errors.New("request body could not be stored")
 )
 
@@ -37,7 +38,7 @@ func answerTo(err error) ownAnswer {
 	switch {
 	case errors.As(err, &bad):
 		return ownAnswer{status: bad.Status, text: bad.Reason}
-	case errors.Is(err, errQueueFull), errors.Is(err, errQueueTimeout), errors.Is(err, errFormChanged):
+	case errors.Is(err, errQueueFull), errors.Is(err, errQueueTimeout), errors.Is(err, errSpoolFull), errors.Is(err, errFormChanged):
 		return ownAnswer{status: 503, text: "The server is busy.", retryAfter: true}
 	case errors.Is(err, errWorkerDied):
 		return ownAnswer{status: 502, text: "The process that worked on this request ended before it answered."}

@@ -144,11 +144,12 @@ func (x *exchange) takeBody(h *http1.Head, s *submission) (err error) {
 		}
 		return err
 	}
-	body := newSpool(x.gateway.config, h.ContentLength)
+	body := newSpool(x.gateway, h.ContentLength)
 	if err = x.collect(h, body); err == nil {
 		s.asgi = x.form.follow(x.gateway.course.Load()) // only now: receiving takes time
 		s.rest = x.form.append(nil, x.conn, h, &x.origin, body.size)
 		s.rest, s.body, err = body.finish(s.rest)
+		s.spooled = body.reserved
 	}
 	if err != nil {
 		body.close()
@@ -174,6 +175,7 @@ type submission struct {
 	rest    []byte   // the message after the id
 	body    *os.File // goes beside it, or nil
 	freed   chan struct{}
+	spooled reservation
 }
 
 // submission is one for a request of the client in hand.
@@ -202,7 +204,7 @@ func (s *submission) enqueue(l *loop) {
 		return
 	}
 	r.asgi = s.asgi
-	r.answers, r.asked, r.body, r.freed = s.answers, s.asked, s.body, s.freed
+	r.answers, r.asked, r.body, r.freed, r.spooled = s.answers, s.asked, s.body, s.freed, s.spooled
 	r.lent, s.conn.request = s.conn, r
 	r.msg = dispatch.AppendInt(dispatch.AppendTuple(r.msg[:0], 3), int64(r.id))
 	r.msg = append(r.msg, s.rest...)
@@ -215,6 +217,7 @@ func (s *submission) enqueue(l *loop) {
 func (s *submission) give(why error) {
 	if s.body != nil {
 		_ = s.body.Close() // nobody will read it
+		s.spooled.release()
 	}
 	if s.freed != nil {
 		close(s.freed)

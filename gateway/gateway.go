@@ -55,6 +55,8 @@ type gateway struct {
 	deflate     websocket.Pool // of all conversations
 	talking     conversations
 	draining    atomic.Bool
+	spooled     *budget
+	buffers     sync.Pool     // of holdChunk bytes each
 	drained     chan struct{} // closed when the last loop has ended
 }
 
@@ -166,6 +168,7 @@ func (g *gateway) configure(o *order, fds []int) error {
 	if g.forwarding, err = g.config.Proxies.forwarding(); err != nil {
 		return err
 	}
+	g.spooled = newBudget(g.config.SpoolLimit, g.config.spoolDir())
 	if g.board, err = dispatch.OpenScoreboard(fds[0]); err != nil {
 		return fmt.Errorf("open the scoreboard: %w", err)
 	}

@@ -17,6 +17,11 @@ const (
 	replyBatch  = 8       // messages for one recvmmsg
 	acceptBatch = 64      // connections taken before other work has its turn
 
+	// silence is how long the stream to a half-closed client may be silent. That
+	// it closed its half is all that is seen of a client that left, until
+	// something is written to it.
+	silence = int64(time.Second)
+
 	lingerTime = int64(2 * time.Second)
 	// lingerDraining is shorter, because the stop of the service waits for it.
 	lingerDraining = int64(300 * time.Millisecond)

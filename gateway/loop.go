@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sys/unix"
@@ -272,6 +273,9 @@ func (l *loop) sweepConns() {
 			// A small body is waited for a moment, as it mostly comes whole. This
 			// one does not.
 			l.lend(c, c.pending, (*exchange).serveRequest)
+		}
+		if c.phase == lent && c.ended && c.request != nil && c.request.phase == begun && l.now-atomic.LoadInt64(&c.moved) > silence {
+			l.clientLeft(c)
 		}
 		if c.deadline == 0 || l.now < c.deadline {
 			continue

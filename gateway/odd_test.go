@@ -289,10 +289,9 @@ func TestAClientThatLeavesEndsTheStream(t *testing.T) {
 	}
 }
 
-// A slow client holds its own worker, by the stream's buffer, and costs the
-// gateway a bounded amount of memory.
+// Past what is held for it a slow client holds its own worker.
 func TestBackPressureReachesTheWorker(t *testing.T) {
-	g := newRig(t, nil)
+	g := newRig(t, func(c *Config) { c.ResponseBuffering = 1 << 20 })
 	written := make(chan int, 1)
 	g.hire(0, func(s *seat, id int64, _ map[string]any, _ []byte, _ int) {
 		w := s.stream(id, fields(), "")

@@ -68,6 +68,14 @@ type Config struct {
 	// SpoolDir holds bodies too large for memory, as unlinked files ("": the
 	// system's directory for temporary files).
 	SpoolDir string `json:"spool_dir"`
+	// SpoolLimit bounds what is in SpoolDir at a time, in bytes; 0 for half of
+	// what is free there when the gateway starts. Past it a body gets 503 with
+	// Retry-After.
+	SpoolLimit int64 `json:"spool_limit"`
+	// ResponseBuffering is how many bytes of a streamed response are held for a
+	// slow client, so that its worker is free (16 MiB); the first 256 KiB in
+	// memory, the rest in SpoolDir.
+	ResponseBuffering int64 `json:"response_buffering"`
 	// TLS is spoken on all listeners but those it excepts; nil for none.
 	TLS *TLS `json:"tls"`
 	// WebSocket is about conversations.
@@ -94,6 +102,7 @@ func (c Config) withDefaults() (Config, error) {
 	setDefault(&c.HTTP2.Window, 1<<20)
 	setDefault(&c.HTTP2.Frame, 16<<10)
 	setDefault(&c.HTTP2.Head, 64<<10)
+	setDefault(&c.ResponseBuffering, 16<<20)
 	setDefault(&c.Software, "indrik")
 	return c, nil
 }

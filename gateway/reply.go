@@ -3,6 +3,7 @@ package gateway
 import (
 	"fmt"
 	"os"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -134,6 +135,9 @@ func (l *loop) answerOdd(r *request, items int, msg []byte, fd int) {
 		a.close()
 	}
 	if streamed {
+		if r.lent != nil {
+			atomic.StoreInt64(&r.lent.moved, l.now)
+		}
 		r.phase = begun
 		return
 	}

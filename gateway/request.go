@@ -42,6 +42,7 @@ type request struct {
 	freed   chan struct{} // closed when the request is dropped, or nil
 	msg     []byte        // the message; its memory is used again
 	body    *os.File      // goes beside the message, or nil
+	spooled reservation   // for the body, as long as a worker may read it
 	since   int64         // CLOCK_MONOTONIC ns: when it was queued, then when it was dispatched
 	missed  int64         // CLOCK_MONOTONIC ns: since when no one seems to hold it; 0 if someone does
 	asked   asked
@@ -118,6 +119,7 @@ func (t *table) drop(r *request) {
 	if r.freed != nil {
 		close(r.freed)
 	}
+	r.spooled.release()
 	msg := r.msg[:0]
 	if cap(msg) > keepMessage {
 		msg = nil

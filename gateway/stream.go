@@ -3,9 +3,8 @@ package gateway
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"syscall"
+	"sync/atomic"
 	"time"
 
 	"github.com/indrik/indrik/dispatch"
@@ -99,9 +98,9 @@ func (x *exchange) sendFile(file *os.File, offset, length int64) (sent int64) {
 	return sent
 }
 
-// respondStream writes a streamed body as it comes. The worker's end of the
-// stream fills up when the client is slow: that is the back-pressure. When the
-// client leaves, our end is closed and the worker's next write fails.
+// respondStream writes a streamed body as it comes. What a slow client does not
+// take is held for it (hold). When the client leaves, our end is closed and the
+// worker's next write fails.
 func (x *exchange) respondStream(rd *dispatch.Reader, stream *os.File, answers <-chan answer, out []byte, facts headFacts, state *asked) (int64, error) {
 	err := rd.None()
 	var first []byte
@@ -124,7 +123,10 @@ func (x *exchange) respondStream(rd *dispatch.Reader, stream *os.File, answers <
 	w.write(out, first)
 	ended := make(chan answer, 1)
 	go awaitEnd(answers, stream, ended)
-	w.copy(stream)
+	held := newHold(x.gateway, stream)
+	go held.fill()
+	w.copy(held)
+	held.close()
 	_ = stream.Close() // again by the caller, harmlessly: a worker in mid-write must learn it now
 	end := <-ended
 	var how outcome
@@ -179,23 +181,57 @@ type bodyWriter struct {
 	over    bool // more came than was declared
 }
 
-// copy writes all that comes from the stream. It returns at its end, when the
-// client left, or when more came than was declared.
-func (w *bodyWriter) copy(stream *os.File) {
-	const room = 16 // for a chunk's size before the data
-	buffer := make([]byte, room+copyBuffer)
-	for !w.x.broken && !w.over {
-		n, err := stream.Read(buffer[room:])
-		if n > 0 {
-			w.write(buffer[:0:room], buffer[room:room+n])
+// copy writes all that comes. It returns at the end of it, when the client left,
+// or when more came than was declared.
+func (w *bodyWriter) copy(h *hold) {
+	for {
+		p, more := h.next()
+		if !more {
+			return
 		}
-		if err != nil {
-			if !errors.Is(err, io.EOF) && !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, syscall.ECONNRESET) {
-				w.x.gateway.log.Error("stream could not be read", "error", err)
-			}
+		w.send(p)
+		h.sent(p)
+		atomic.StoreInt64(&w.x.conn.moved, dispatch.Monotonic())
+		if w.x.broken || w.over {
+			h.giveUp()
 			return
 		}
 	}
+}
+
+// send writes one part, as a chunk of its own if the body is chunked.
+func (w *bodyWriter) send(p part) {
+	length := p.length
+	if w.left >= 0 {
+		if length > w.left {
+			length, w.over = w.left, true
+		}
+		w.left -= length
+	}
+	w.size += length
+	var room [24]byte
+	pieces := append(make([][]byte, 0, holdMemory/holdChunk+2), room[:0])
+	if w.chunked {
+		pieces[0] = http1.AppendChunkSize(room[:0], length)
+	}
+	if p.file != nil {
+		if w.x.write(pieces[0]); w.x.sendFile(p.file, p.offset, length) < length {
+			w.x.broken = true
+		}
+		if w.chunked {
+			w.x.write(crlf)
+		}
+		return
+	}
+	for _, c := range p.chunks {
+		c = c[:min(int64(len(c)), length)]
+		length -= int64(len(c))
+		pieces = append(pieces, c)
+	}
+	if w.chunked {
+		pieces = append(pieces, crlf)
+	}
+	w.x.writev(pieces...)
 }
 
 // write sends head and data in one call; head may be empty, with room to use.

@@ -114,6 +114,8 @@ func (m *master) gatewayConfig() gateway.Config {
 			PingTimeout:  s.WSPingTimeout(),
 			Deflate:      s.WSPerMessageDeflate(),
 		},
+		SpoolLimit:        int64(s.SpoolLimit()),
+		ResponseBuffering: int64(max(s.ResponseBuffering(), 1)), // 0 would mean the default
 	}
 }
 

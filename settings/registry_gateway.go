@@ -64,6 +64,20 @@ var gatewaySettings = []Setting{
 		Since:       "0.1.0",
 	},
 	{
+		Name: "spool_limit", Flag: "spool-limit", Metavar: "BYTES", Group: Gateway, Kind: Bytes,
+		Default: "0", DefaultHelp: "0, half of what is free there at the start", Min: 0, Max: 1 << 50,
+		Help:  "Keep at most this much in tmp_upload_dir, of all requests and responses together; past it a large body gets 503",
+		Note:  "The 503 carries Retry-After; a full disk is a 507. Other requests are not concerned. A streamed response that finds no room goes out at its client's pace. Gunicorn has no such setting.",
+		Since: "0.1.0",
+	},
+	{
+		Name: "response_buffering", Flag: "response-buffering", Metavar: "BYTES", Group: Gateway, Kind: Bytes,
+		Default: "16MiB", Min: 0, Max: 1 << 50,
+		Help:  "Hold up to this much of a streamed response for a slow client, so that its worker is free",
+		Note:  "Up to 256 KiB in memory, the rest in tmp_upload_dir. What is beyond waits in the worker, which goes on at the client's pace. Responses that are not streamed are always taken from the worker whole. Gunicorn has no such setting.",
+		Since: "0.1.0",
+	},
+	{
 		Name: "gateway_threads", Flag: "gateway-threads", Metavar: "N", Group: Gateway, Kind: Int,
 		Default: "0", DefaultHelp: "0, as many as the processors suggest", Min: 0, Max: maxThreads,
 		Help:  "Serve clients with this many event loops in the gateway; 0 chooses",

