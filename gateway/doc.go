@@ -21,6 +21,11 @@
 // ordinary blocking Go over the same parser and the same dispatch, and hands
 // the connection back when the odd request is done.
 //
+// A connection that speaks TLS or HTTP/2 is a resident (resident.go): it lives
+// in a goroutine of its own from the start. Over TLS its requests are served one
+// after the other by the same exchange (session.go); a stream of HTTP/2 is an
+// exchange over a transport that translates (http2stream.go).
+//
 // # Life of a request
 //
 //	queued ──▶ dispatched ──▶ answered

@@ -27,8 +27,12 @@ type resident struct {
 // here on live owns the descriptor; when it returns the connection is over.
 func (l *loop) settle(c *conn, data []byte, live func(*resident)) {
 	l.enter(c, lent)
+	// That it leaves is still noticed here, until the goroutine closes the socket.
+	// If not, the goroutine will notice when it writes.
 	if c.fd < len(l.sources) && l.sources[c.fd].conn == c {
-		l.unwatch(c.fd)
+		_ = l.rewatch(c.fd, unix.EPOLLRDHUP|unix.EPOLLET)
+	} else {
+		_ = l.watch(c.fd, unix.EPOLLRDHUP|unix.EPOLLET, source{kind: aConn, conn: c})
 	}
 	r := &resident{
 		loop: l, gateway: l.gateway, conn: c,

@@ -340,3 +340,26 @@ func TestDrainOverTLS(t *testing.T) {
 	_ = slow.Close()
 	g.expect(FactDrained)
 }
+
+// A client that is gone while its request waits costs no worker, over TLS as
+// without.
+func TestRequestsOverTLSOfClientsThatLeft(t *testing.T) {
+	g, ca := newTLSRig(t, nil)
+	gone, secure := g.secure(ca, nil)
+	gone.say("GET /gone HTTP/1.1\r\nHost: x\r\n\r\n")
+	stays, _ := g.secure(ca, nil)
+	stays.say("GET /stays HTTP/1.1\r\nHost: x\r\n\r\n")
+	waitFor(t, func() bool { return g.board.Loop(0).Queued() == 2 })
+	check(t, secure.NetConn().(*net.TCPConn).SetLinger(0)) // reset
+	check(t, secure.NetConn().Close())
+	waitFor(t, func() bool { return g.board.Loop(0).Connections() == 1 })
+	paths := make(chan string, 2)
+	g.hire(0, func(s *seat, id int64, env map[string]any, _ []byte, _ int) {
+		paths <- env["PATH_INFO"].(string)
+		s.send(dispatch.Tuple{id, "200 OK", fields(), []byte("ok")})
+	})
+	stays.hear("GET")
+	if first := <-paths; first != "/stays" || len(paths) > 0 {
+		t.Errorf("the worker saw %q and %d more", first, len(paths))
+	}
+}
