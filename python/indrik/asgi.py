@@ -25,6 +25,7 @@ from .asgi_http import Request
 from .asgi_lifespan import Lifespan, StartupFailed
 from .asgi_loop import Loop
 from .asgi_reply import AsyncOutlet
+from .asgi_websocket import Conversation
 from .status import Status
 from .wire import ANSWERED, BEAT, MAX_MESSAGE, PeerGone, WireError, close_all, descriptors
 
@@ -95,7 +96,7 @@ class Worker:
         self._outlets = [AsyncOutlet(loop, reply) for reply in post.replies]
         self._buffers = [bytearray(MAX_MESSAGE)]
         self._view = memoryview(self._buffers[0])
-        self._held: dict[int, Request] = {}
+        self._held: dict[int, Request | Conversation] = {}
         self._taken = 0
         self._answered = 0
         self._leave_after = _leave_after(post.options)
@@ -119,6 +120,8 @@ class Worker:
         is, and are cancelled after it."""
         grace = float(self._post.options["graceful_timeout"])
         self._deadline = monotonic() + grace
+        for held in list(self._held.values()):
+            held.wind_up()
         reserve = min(grace * _SHUTDOWN_SHARE, _SHUTDOWN_MOST)
         if self._held:
             self._idle = self.loop.create_future()
@@ -181,11 +184,14 @@ class Worker:
                     if scope is None:
                         self._client_left(number)
                         continue
-                    if type(body) is not bytes or fds:
-                        body = self._source(body, fds)
+                    outlet = outlets[number >> _LOOP_SHIFT]
                     if state is not None:
                         scope["state"] = state.copy()
-                    request = Request(self, number, outlets[number >> _LOOP_SHIFT], body)
+                    request: Request | Conversation
+                    if type(body) is bytes and not fds:
+                        request = Request(self, number, outlet, body)
+                    else:
+                        request = self._unusual(number, outlet, body, fds)
                     work = request.serve(self._app, scope)
                 except (EOFError, ValueError, TypeError, IndexError, OSError) as error:
                     close_all(fds)
@@ -199,12 +205,15 @@ class Worker:
         except WireError as error:
             self._stop_reading(error)
 
-    def _source(self, body: Any, fds: list[int]) -> FileBody | StreamBody:
-        """The body that came as a descriptor, which is taken out of fds."""
-        if len(fds) != 1 or (body is not None and type(body) is not int):
+    def _unusual(self, number: int, outlet: AsyncOutlet, body: Any, fds: list[int]) -> Request | Conversation:
+        """A request with a descriptor, which is taken out of fds."""
+        if len(fds) != 1 or (body not in (None, "websocket") and type(body) is not int):
             raise ValueError(f"a body {body!r:.20} with {len(fds)} descriptors")
         fd = fds.pop()
-        return FileBody(self.loop, fd) if body is None else StreamBody(self.loop, fd, body)
+        if body == "websocket":
+            return Conversation(self, number, outlet, fd)
+        source = FileBody(self.loop, fd) if body is None else StreamBody(self.loop, fd, body)
+        return Request(self, number, outlet, source)
 
     def _client_left(self, number: int) -> None:
         request = self._held.get(number)

@@ -30,8 +30,8 @@ Application = Callable[..., Any]
 Body = Union[bytes, FileBody, StreamBody, None]
 
 _SMALL = MAX_INLINE // 2  # bytes of a body that certainly fits a message, with usual headers
-_ERROR_HEADERS = [(b"content-type", b"text/html; charset=utf-8"), (b"content-length", b"%d" % len(ERROR_PAGE))]
-_UNAVAILABLE_HEADERS = [(b"retry-after", b"1"), (b"content-length", b"0")]
+ERROR_HEADERS = [(b"content-type", b"text/html; charset=utf-8"), (b"content-length", b"%d" % len(ERROR_PAGE))]
+UNAVAILABLE_HEADERS = [(b"retry-after", b"1"), (b"content-length", b"0")]
 
 
 class BrokenRule(RuntimeError):
@@ -82,11 +82,26 @@ class Request:
                 self._stream.close()
             self._worker.done(self._request)
 
+    async def conclude(self, scope: Scope, error: BaseException | None) -> None:
+        """See to its end a reply that was begun for a conversation (asgi_websocket.py),
+        whose application has returned or raised error."""
+        try:
+            if error is not None:
+                await self._failed(scope, error)
+            elif not self._finished:
+                await self._left_unfinished(scope)
+        finally:
+            if self._stream is not None:
+                self._stream.close()
+
     def leave(self) -> None:
         """The client left."""
         self.disconnected = True
         if self._over is not None:
             self._over.set()
+
+    def wind_up(self) -> None:
+        """The worker is to leave, and waits for the reply."""
 
     def retire(self) -> None:
         """The worker leaves and can wait no longer."""
@@ -197,14 +212,14 @@ class Request:
             raise BrokenRule("ASGI: http.response.trailers must be announced by trailers in http.response.start")
         if not self._complete:
             raise BrokenRule("ASGI: http.response.trailers before the last http.response.body")
-        self._trailers += _fields_of(message)
+        self._trailers += fields_of(message)
         if not message.get("more_trailers", False):
             await self._close_stream(self._stream, True, "")
 
     async def _send_hint(self, message: Message) -> None:
         if self._stream is not None or self._finished:
             raise BrokenRule("ASGI: http.response.early_hint after http.response.body")
-        hints = _fields_of({"headers": [(b"link", link) for link in message.get("links", ())]})
+        hints = fields_of({"headers": [(b"link", link) for link in message.get("links", ())]})
         await self._outlet.deliver(dumps((self._request, 103, hints), MARSHAL_VERSION))
 
     async def _send_path(self, message: Message) -> None:
@@ -259,7 +274,7 @@ class Request:
     async def _failed(self, scope: Scope, error: BaseException) -> None:
         """The application raised error: 500 if nothing was sent, else the news that the
         reply is cut off here. The client's leaving is nobody's fault."""
-        left = _client_left(error)
+        left = came_of_leaving(error)
         if isinstance(error, asyncio.CancelledError) and self.retired:
             text = f"{_named(scope, self._request)} was cut off: the worker leaves and graceful_timeout is over\n"
             trouble.log(self._worker.errors, text)
@@ -274,9 +289,9 @@ class Request:
                 self._trailers = None
                 await self._close_stream(self._stream, False, text)
             elif self.retired:
-                await asgi_reply.whole(self._outlet, self._request, 503, _UNAVAILABLE_HEADERS, b"")
+                await asgi_reply.whole(self._outlet, self._request, 503, UNAVAILABLE_HEADERS, b"")
             else:
-                await asgi_reply.whole(self._outlet, self._request, 500, _ERROR_HEADERS, ERROR_PAGE)
+                await asgi_reply.whole(self._outlet, self._request, 500, ERROR_HEADERS, ERROR_PAGE)
         except ClientLeft:
             pass  # then there is nobody to be told
         self._end()
@@ -291,10 +306,10 @@ def head_of(message: Message) -> tuple[int, Fields]:
         status = int(status)  # http.HTTPStatus
     if not 200 <= status <= 999:
         raise BrokenRule(f"ASGI: http.response.start has a final status, 200 to 999, not {status}")
-    return status, _fields_of(message)
+    return status, fields_of(message)
 
 
-def _fields_of(message: Message) -> Fields:
+def fields_of(message: Message) -> Fields:
     """A copy of a message's headers, if they are what ASGI and HTTP allow."""
     try:
         fields = list(message.get("headers", ()))
@@ -334,7 +349,7 @@ def _type_of(message: Any) -> Any:
         raise BrokenRule(f"ASGI: a message is a dict with the key 'type', not {message!r:.100}") from None
 
 
-def _client_left(error: BaseException | None) -> bool:
+def came_of_leaving(error: BaseException | None) -> bool:
     """Whether error came of our own ClientLeft, however often it was wrapped."""
     seen = 0
     while error is not None and seen < 20:

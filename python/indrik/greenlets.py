@@ -67,9 +67,7 @@ def _gevent() -> Hub:
     importlib.import_module("gevent.monkey").patch_all()
     sockets = importlib.import_module("gevent.socket")
     locks = importlib.import_module("gevent.lock")
-    return Hub(
-        gevent.reinit, gevent.spawn, gevent.sleep, sockets.wait_read, sockets.wait_write, locks.Semaphore
-    )
+    return Hub(gevent.reinit, gevent.spawn, gevent.sleep, sockets.wait_read, sockets.wait_write, locks.Semaphore)
 
 
 def _eventlet() -> Hub:

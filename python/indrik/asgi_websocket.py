@@ -1,0 +1,355 @@
+"""One WebSocket conversation: what ASGI calls receive and send. Runs in an asgi
+worker, after the fork.
+
+The gateway speaks RFC 6455 with the client; here whole messages come and go on a
+SEQPACKET socket of the conversation's own (docs/protocol.md, "Conversation"). A
+message is taken from it when the application asks for one, and send() returns when
+the kernel has taken one: its buffer is the back-pressure of both sides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import struct
+from marshal import dumps, loads
+from typing import TYPE_CHECKING, Any
+
+from . import asgi_reply, trouble
+from .app import ERROR_PAGE
+from .asgi_http import (
+    ERROR_HEADERS,
+    UNAVAILABLE_HEADERS,
+    Application,
+    BrokenRule,
+    Message,
+    Request,
+    Scope,
+    came_of_leaving,
+    fields_of,
+)
+from .asgi_loop import Readiness
+from .asgi_reply import AsyncOutlet
+from .reply import ClientLeft, TooLong
+from .wire import GONE, MARSHAL_VERSION, MAX_INLINE, MAX_MESSAGE, descriptors
+
+if TYPE_CHECKING:
+    from .asgi import Worker
+
+# Close codes (RFC 6455 section 7.4.1).
+_NORMAL = 1000
+_LOST = 1006  # never sent: the client left without a close
+_FAILED = 1011
+_RESTART = 1012
+
+_MAX_REASON = 123  # bytes of UTF-8 (RFC 6455 section 5.5)
+_CONTROL = socket.CMSG_SPACE(4)  # room for the one descriptor a message may bring
+_CLOEXEC = int(socket.MSG_CMSG_CLOEXEC)
+_NOSIGNAL = int(socket.MSG_NOSIGNAL)
+
+# Where a conversation stands.
+_DECIDING, _OPEN, _DENIED, _OVER = range(4)
+
+# What the next message is read into, and taken out of at once.
+_room = bytearray(MAX_MESSAGE)
+_view = memoryview(_room)
+
+
+class Conversation:
+    """One WebSocket, from its handshake to the end of the application's call.
+
+    Belongs to the loop's thread. Owns the descriptor.
+    """
+
+    task: asyncio.Task[None] | None = None
+    _stage = _DECIDING
+    _greeted = False  # the application was told websocket.connect
+    _receiving = False
+    _denial: Request | None = None  # the response instead of a conversation
+    _end: tuple[int, str] | None = None  # code and reason, once it is known that it ends
+    _closed = False  # the application said websocket.close
+    _winding_up = False
+    _farewell: asyncio.Task[None] | None = None  # says that the worker leaves
+    _retired = False  # its time is over: the worker must go
+
+    def __init__(self, worker: Worker, number: int, outlet: AsyncOutlet, fd: int) -> None:
+        self._worker = worker
+        self._number = number
+        self._outlet = outlet
+        self._offered: list[str] = []
+        self._socket = socket.socket(fileno=fd)
+        self._socket.setblocking(False)
+        self._readable = Readiness(worker.loop, fd)
+        self._writable = Readiness(worker.loop, fd, writing=True)
+        self._turn = asyncio.Lock()
+
+    async def serve(self, app: Application, scope: Scope) -> None:
+        """Call the application and see the conversation to an end, whatever it does.
+
+        An application that returns has nothing more to say: the client gets code 1000.
+        One that raises has failed: 1011, or a 500 if it had not accepted.
+        """
+        self._offered = scope["subprotocols"]
+        error: BaseException | None = None
+        try:
+            await app(scope, self.receive, self.send)
+        except (Exception, SystemExit, asyncio.CancelledError) as raised:  # noqa: BLE001 (the application's)
+            error = raised
+        try:
+            await self._conclude(scope, error)
+        except ClientLeft:
+            pass  # then there is nobody to be told
+        finally:
+            self._readable.forget()
+            self._writable.forget()
+            self._socket.close()
+            self._worker.done(self._number)
+
+    def leave(self) -> None:
+        """The client left before the conversation began. Its socket says so, too, and in
+        the order of what was said before."""
+
+    def wind_up(self) -> None:
+        """The worker is to leave: the client is asked to come again, and the application
+        is told and has the time there is to end."""
+        self._winding_up = True
+        if self._stage == _OPEN and self._end is None:
+            self._end = _RESTART, ""
+            self._readable.forget()
+            self._farewell = self._worker.loop.create_task(self._say_close(_RESTART))
+
+    def retire(self) -> None:
+        """The worker leaves and can wait no longer."""
+        self._retired = True
+        if self.task is not None:
+            self.task.cancel()
+
+    # What the application calls.
+
+    async def receive(self) -> Message:
+        if not self._greeted:
+            self._greeted = True
+            return {"type": "websocket.connect"}
+        if self._receiving:
+            raise BrokenRule("ASGI: receive() is called again while a call of it waits")
+        self._receiving = True
+        try:
+            while self._stage in (_DECIDING, _OPEN):
+                message = self._take()
+                if message is not None:
+                    return message
+                if self._end is not None:
+                    self._stage = _OVER
+                elif self._stage != _OVER:
+                    await self._readable.wait()
+        finally:
+            self._receiving = False
+        code, reason = self._end or (_LOST, "")
+        return {"type": "websocket.disconnect", "code": code, "reason": reason}
+
+    async def send(self, message: Message) -> None:
+        try:
+            kind = message["type"]
+        except (KeyError, TypeError):
+            raise BrokenRule(f"ASGI: a message is a dict with the key 'type', not {message!r:.100}") from None
+        if kind == "websocket.send":
+            await self._send_message(message)
+        elif kind == "websocket.accept":
+            await self._accept(message)
+        elif kind == "websocket.close":
+            await self._send_close(message)
+        elif kind in ("websocket.http.response.start", "websocket.http.response.body"):
+            await self._deny(message)
+        else:
+            raise BrokenRule(f"ASGI: a WebSocket has no message {kind!r} to send")
+
+    # The steps of a conversation.
+
+    def _take(self) -> Message | None:
+        """The next message; None if there is none to be had, or none will come."""
+        try:
+            size, ancillary, _, _ = self._socket.recvmsg_into([_room], _CONTROL, _CLOEXEC)
+        except BlockingIOError:
+            return None
+        except ConnectionResetError:  # comes once, ahead of what the gateway had sent
+            return self._take()
+        fds = descriptors(ancillary) if ancillary else []
+        if not size:  # the gateway is gone, or was kept waiting too long
+            self._end, self._stage = self._end or (_LOST, ""), _OVER
+            return None
+        kind, *items = loads(_view[:size])
+        if kind == "disconnect":
+            self._end, self._stage = self._end or (items[0], items[1]), _OVER
+            return None
+        return {"type": "websocket.receive", kind: _content(kind, fds[0]) if fds else items[0]}
+
+    async def _accept(self, message: Message) -> None:
+        name, fields = self._acceptance(message)
+        self._must_be("websocket.accept", _DECIDING)
+        await self._deliver(("accept", name, fields))
+        self._stage = _OPEN
+        if self._winding_up:
+            self.wind_up()
+
+    def _acceptance(self, message: Message) -> tuple[str | None, list[tuple[bytes, bytes]]]:
+        """Subprotocol and headers of websocket.accept, if they are what ASGI allows."""
+        name = message.get("subprotocol")
+        if name is not None and name not in self._offered:
+            raise BrokenRule(f"ASGI: a subprotocol is one that the client offers: {self._offered}, not {name!r}")
+        fields = fields_of(message)
+        for field, _ in fields:
+            if field.lower().startswith(b"sec-websocket-"):
+                raise BrokenRule(f"ASGI: websocket.accept has no header {field!r}, which is the handshake's own")
+        return None if name is None else str.__str__(name), fields
+
+    async def _send_message(self, message: Message) -> None:
+        self._must_be("websocket.send", _OPEN)
+        text, data = message.get("text"), message.get("bytes")
+        if (text is None) == (data is None):
+            raise BrokenRule("ASGI: websocket.send has either text or bytes")
+        if text is None:
+            data = data if type(data) is bytes else _bytes(data)
+            if len(data) <= MAX_INLINE:
+                await self._deliver(("bytes", data))
+            else:
+                await self._deliver_large("bytes", data)
+            return
+        data = _utf8(text)
+        if len(data) <= MAX_INLINE:
+            await self._deliver(("text", str.__str__(text)))
+        else:
+            await self._deliver_large("text", data)
+
+    async def _send_close(self, message: Message) -> None:
+        """websocket.close: before websocket.accept it is a 403 for the client."""
+        code, reason = message.get("code"), message.get("reason") or ""
+        code = _NORMAL if code is None else code
+        if not isinstance(code, int) or not _for_the_wire(code):
+            raise BrokenRule(f"ASGI: websocket.close has a code that RFC 6455 section 7.4 lets be sent, not {code!r}")
+        if len(_utf8(reason)) > _MAX_REASON:
+            raise BrokenRule(
+                f"ASGI: websocket.close has a reason of at most {_MAX_REASON} bytes (RFC 6455 section 5.5)"
+            )
+        self._must_be("websocket.close", _DECIDING, _OPEN)
+        self._closed, self._end, self._stage = True, (int(code), str.__str__(reason)), _OVER
+        self._readable.forget()  # a receive() that waits has its answer
+        await self._deliver(("close", *self._end))
+
+    async def _deny(self, message: Message) -> None:
+        """A piece of the response that the client gets instead of a conversation."""
+        if self._denial is None:
+            self._must_be(message["type"], _DECIDING)
+            self._denial, self._stage = Request(self._worker, self._number, self._outlet, None), _DENIED
+        await self._denial.send({**message, "type": message["type"][len("websocket.") :]})
+
+    def _must_be(self, kind: str, *stages: int) -> None:
+        """BrokenRule if a message is out of order; ClientLeft, an OSError, if it is only
+        too late (ASGI since 2.4 of its specification)."""
+        if self._closed:
+            raise BrokenRule(f"ASGI: {kind} after websocket.close")
+        if self._stage == _OVER or self._end is not None:
+            raise ClientLeft("the client left")
+        if self._stage not in stages:
+            state = ("before websocket.accept", "after websocket.accept", "after websocket.http.response.start")
+            raise BrokenRule(f"ASGI: {kind} {state[self._stage]}")
+
+    # The end.
+
+    async def _say_close(self, code: int) -> None:
+        try:
+            await self._deliver(("close", code, ""))
+        except ClientLeft:
+            pass  # it ends anyhow
+
+    async def _conclude(self, scope: Scope, error: BaseException | None) -> None:
+        """The application has returned, or raised error."""
+        if self._denial is not None:
+            self._denial.retired = self._retired
+            await self._denial.conclude(scope, error)
+            return
+        failed = self._log(scope, error)
+        if self._farewell is not None:
+            await self._farewell
+        if self._stage == _DECIDING and self._end is None:
+            if self._retired:
+                await asgi_reply.whole(self._outlet, self._number, 503, UNAVAILABLE_HEADERS, b"")
+            else:
+                await asgi_reply.whole(self._outlet, self._number, 500, ERROR_HEADERS, ERROR_PAGE)
+            return
+        if self._stage == _OPEN and self._end is None:
+            await self._say_close(_RESTART if self._retired else _FAILED if failed else _NORMAL)
+        text = trouble.one_line(error) if failed and error is not None else ""
+        await self._outlet.deliver(dumps((self._number, None, not failed, text), MARSHAL_VERSION))
+
+    def _log(self, scope: Scope, error: BaseException | None) -> bool:
+        """Write down what went wrong, if it did; says whether the application failed."""
+        over = self._stage == _OVER or self._end is not None
+        cancelled = isinstance(error, asyncio.CancelledError)
+        name = f"conversation {self._number:#x} {scope.get('path')!r}"
+        if cancelled and self._retired:
+            text = f"{name} was cut off: the worker leaves and graceful_timeout is over\n"
+        elif error is not None and not came_of_leaving(error) and not (cancelled and over):
+            text = f"{name} failed:\n{trouble.describe(error)}"
+        elif error is None and self._stage == _DECIDING and not over:
+            text = f"{name} failed:\nASGI: the application returned without websocket.accept or websocket.close\n"
+        else:
+            return False
+        trouble.log(self._worker.errors, text)
+        return True
+
+    # The socket.
+
+    async def _deliver(self, message: tuple[Any, ...], fd: int = -1) -> None:
+        """Send a message, with a descriptor if fd is one, after those that wait already."""
+        data = dumps(message, MARSHAL_VERSION)
+        if len(data) > MAX_MESSAGE:
+            raise TooLong(f"the headers make a message of more than {MAX_MESSAGE} bytes")
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", fd))] if fd >= 0 else []
+        async with self._turn:
+            while True:
+                try:
+                    self._socket.sendmsg([data], rights, _NOSIGNAL)
+                    return
+                except BlockingIOError:
+                    await self._writable.wait()
+                except GONE as error:
+                    raise ClientLeft("the client left") from error
+
+    async def _deliver_large(self, kind: str, data: bytes) -> None:
+        fd = os.memfd_create("indrik-message", os.MFD_CLOEXEC)
+        try:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(fd, rest) :]
+            await self._deliver((kind, None), fd)
+        finally:
+            os.close(fd)
+
+
+def _content(kind: str, fd: int) -> str | bytes:
+    """A message that came as a file. Closes fd."""
+    with open(fd, "rb", buffering=0) as file:
+        file.seek(0)
+        data = file.read()
+    return data.decode() if kind == "text" else data
+
+
+def _utf8(text: Any) -> bytes:
+    if not isinstance(text, str):
+        raise BrokenRule(f"ASGI: text is of type str, not {type(text).__name__}")
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise BrokenRule(f"RFC 6455: text is UTF-8, in which {text[error.start]!r} has no form") from None
+
+
+def _bytes(data: Any) -> bytes:
+    if isinstance(data, (bytes, bytearray, memoryview)):
+        return bytes(data)
+    raise BrokenRule(f"ASGI: bytes are of type bytes, not {type(data).__name__}")
+
+
+def _for_the_wire(code: int) -> bool:
+    """Whether a close frame may carry code (RFC 6455 section 7.4 and IANA's registry)."""
+    return 1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999
