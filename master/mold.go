@@ -28,13 +28,20 @@ const (
 type mold struct {
 	child      *child
 	configured bool
-	reason     string // what it said when it failed
+	reason     string // one line of what it said when it failed, or why it was killed
+	report     string // all that it said
+	stage      string // "load" or "boot" if it was the application's fault
 	budget     budget
 	retryAt    time.Time // when to start the next; zero if one runs
 }
 
 // able reports that the mold takes spawn orders.
 func (m *mold) able() bool { return m.child != nil && m.configured && !m.child.closed }
+
+// begin makes m that of a child that has said nothing yet.
+func (m *mold) begin(c *child) {
+	*m = mold{child: c, budget: m.budget}
+}
 
 // startMold starts and configures the mold of a generation: the one that has run
 // the configuration file already if there is one, else a new one, which then runs
@@ -54,7 +61,7 @@ func (m *master) startMold(g *generation) error {
 			}
 		}
 	}
-	g.mold.child, g.mold.configured, g.mold.reason, g.mold.retryAt = c, false, "", time.Time{}
+	g.mold.begin(c)
 	m.log.Debug("mold started", "gen", g.number, "pid", c.pid, "python", s.Python())
 	paths := dispatch.List{}
 	for _, dir := range s.PythonPath() {
@@ -142,9 +149,11 @@ func (m *master) moldSaid(g *generation, msg dispatch.Tuple) {
 		g.mold.configured = true
 		m.log.Debug("mold ready", "gen", g.number, "pid", g.mold.child.pid, "python", text(msg, 1))
 	case "failed":
-		g.mold.reason = lastLine(text(msg, 1))
+		g.mold.report, g.mold.stage = text(msg, 1), text(msg, 2)
+		g.mold.reason = lastLine(g.mold.report)
 		if m.stage != booting { // at boot it becomes the error of Run
 			m.log.Error("mold failed", "gen", g.number, "reason", g.mold.reason)
+			m.printRaw(g.mold.report)
 		}
 	case "forked":
 		m.forked(g, pool.SlotID(number(msg, 1)), number(msg, 2))
@@ -193,7 +202,7 @@ func (m *master) moldEnded(g *generation, exit pool.Exit) {
 		reason = ending(exit)
 	}
 	if m.stage == booting && !g.mold.configured {
-		m.fail(&bootFailure{kind: ErrBoot, what: "start Python for " + m.app(), reason: reason})
+		m.fail(m.moldFailure(reason))
 		return
 	}
 	wait := g.mold.budget.died(time.Now())
@@ -203,6 +212,20 @@ func (m *master) moldEnded(g *generation, exit pool.Exit) {
 	m.restart(time.Now())
 }
 
+// moldFailure says why the first mold did not come up. One that loads the
+// application itself (preload_app) says what of it failed, as a worker does.
+func (m *master) moldFailure(reason string) *bootFailure {
+	g := &m.gen.mold
+	f := &bootFailure{kind: ErrBoot, what: "start Python for " + m.app(), reason: reason}
+	switch g.stage {
+	case "load":
+		f.kind, f.what, f.text = ErrLoad, "load "+m.app(), g.report
+	case "boot":
+		f.what, f.text = "boot "+m.app(), g.report
+	}
+	return f
+}
+
 // judgeMold kills a mold that takes too long: to start, or to fork.
 func (m *master) judgeMold(g *generation, now time.Time) {
 	c := g.mold.child
@@ -210,6 +233,9 @@ func (m *master) judgeMold(g *generation, now time.Time) {
 		return
 	}
 	since, limit := c.started, moldBoot
+	if m.cfg.Settings.PreloadApp() {
+		limit += workerBoot // the application is loaded by the mold
+	}
 	if g.mold.configured {
 		since, limit = g.oldestOrder(), forkLimit
 	}

@@ -35,6 +35,8 @@ _CLASSES = ("auto", "sync", "gthread", "gevent", "eventlet", "asgi")
 # no hub, and must not wait in one.
 _fork, _waitpid, _write = os.fork, os.waitpid, os.write
 
+_STAGES = {Status.CANNOT_LOAD: "load", Status.BOOT_FAILED: "boot"}  # of an application that is preloaded
+
 _ANSWER = struct.Struct("q")  # what the pipe carries: a pid, or an errno below zero
 
 
@@ -297,7 +299,7 @@ def _enter(cast: Cast, slot: int, own: bool, fds: list[int]) -> Post:
 
 def _refuse(channel: Channel, text: str, status: Status) -> Status:
     try:
-        channel.send("failed", trouble.limited(text))
+        channel.send("failed", trouble.limited(text), _STAGES.get(status, ""))
     except PeerGone:
         pass  # then there is nobody to be told
     return status

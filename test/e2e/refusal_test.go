@@ -61,10 +61,10 @@ func TestAnApplicationThatCannotBeLoaded(t *testing.T) {
 		{"plain:factory(open('x'))", []string{"literal"}},
 		{"plain.py", []string{"plain.py"}},
 	} {
-		for _, workers := range []string{"1", "2"} {
-			t.Run(tc.app+" "+workers, func(t *testing.T) {
+		for _, args := range []string{"-w 1", "-w 2", "-w 2 --preload"} {
+			t.Run(tc.app+" "+args, func(t *testing.T) {
 				begin := time.Now()
-				s := start(t, launch{app: tc.app, args: []string{"-w", workers}})
+				s := start(t, launch{app: tc.app, args: strings.Fields(args)})
 				s.allow("Traceback (most recent", "indrik: ")
 				s.expect(4)
 				if took := time.Since(begin); took > 10*time.Second {
@@ -98,10 +98,10 @@ func TestAWorkerThatCannotBoot(t *testing.T) {
 		{"bad_exit", "7"},
 		{"bad_kill", "SIGKILL"},
 	} {
-		for _, workers := range []string{"1", "2"} {
-			t.Run(tc.app+" "+workers, func(t *testing.T) {
+		for _, args := range []string{"-w 1", "-w 2", "-w 2 --preload"} {
+			t.Run(tc.app+" "+args, func(t *testing.T) {
 				begin := time.Now()
-				s := start(t, launch{app: tc.app, args: []string{"-w", workers}})
+				s := start(t, launch{app: tc.app, args: strings.Fields(args)})
 				s.allow("Traceback (most recent", "indrik: ", "worker ended")
 				s.expect(3)
 				if took := time.Since(begin); took > 10*time.Second {
