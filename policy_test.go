@@ -102,7 +102,9 @@ var readOnly = map[string]string{
 	"pool/phase.go moves":              "table of lawful moves",
 	"settings/registry.go registry":    "the registry of settings",
 
-	"gateway/static/types.go types": "table",
+	"gateway/files.go fileTexts":     "table",
+	"gateway/requestid.go startName": "bytes that Go cannot hold in a constant",
+	"gateway/static/types.go types":  "table",
 
 	"settings/parse.go byteUnits":                          "table",
 	"settings/toml.go tables":                              "table",
@@ -111,6 +113,7 @@ var readOnly = map[string]string{
 	"settings/registry_idle.go idleSettings":               "a part of the registry",
 	"settings/registry_parser.go parserSettings":           "a part of the registry",
 	"settings/registry_service.go serviceSettings":         "a part of the registry",
+	"settings/registry_requests.go requestSettings":        "a part of the registry",
 	"settings/registry_static.go staticSettings":           "a part of the registry",
 	"settings/registry_sockets.go socketSettings":          "a part of the registry",
 	"settings/registry_websocket.go webSocketSettings":     "a part of the registry",

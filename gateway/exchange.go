@@ -24,6 +24,7 @@ type exchange struct {
 	buffer   []byte // for copying; made when first needed
 	origin   origin
 	form     form
+	asked    asked // of the request that is served; zero before its head is parsed
 	patience time.Duration
 
 	feed   *feed       // of the request in hand, if its body goes to the worker as it arrives
@@ -105,17 +106,22 @@ func (x *exchange) serveRequest() {
 	if err == nil {
 		err = x.admit(&h)
 	}
+	x.asked = x.gateway.asks(x.conn, &h, &x.origin)
+	defer func() { x.asked = asked{} }()
 	if err != nil {
 		x.refuse(err)
 		return
 	}
 	x.data = x.data[h.Size:]
+	if x.serveStatic(&h) {
+		return
+	}
 	x.form.follow(x.gateway.course.Load())
 	if x.form.upgrades(&h) {
 		x.upgrade(&h)
 		return
 	}
-	s := x.submission(&h)
+	s := x.submission()
 	err = x.takeBody(&h, &s)
 	if err != nil {
 		x.refuse(err)
@@ -179,12 +185,12 @@ type submission struct {
 }
 
 // submission is one for a request of the client in hand.
-func (x *exchange) submission(h *http1.Head) submission {
+func (x *exchange) submission() submission {
 	return submission{
 		conn:    x.conn,
 		answers: make(chan answer, answerRoom),
 		asgi:    x.form.asgi,
-		asked:   askedBy(h, x.gateway.config.KeepAlive > 0 && !x.conn.http2),
+		asked:   x.asked,
 	}
 }
 
@@ -242,16 +248,11 @@ func (x *exchange) conclude(a answer, answers chan answer, state asked, line log
 		status, size, err = x.respond(&a, answers, &state)
 		a.close()
 	}
-	if errors.Is(err, errBadReply) {
-		x.gateway.log.Error("reply refused", "error", err)
-	}
 	switch {
 	case errors.Is(err, errClientLeft):
 		x.broken = true
 	case err != nil:
-		own := answerTo(err)
-		status = own.status
-		x.writeOwn(own, state)
+		status = x.writeOwn(err, state, nil)
 	}
 	x.keep = state.keep && !x.broken && !x.reset
 	if x.feed != nil {
@@ -303,16 +304,23 @@ func (x *exchange) refuse(why error) {
 		x.broken = true
 		return
 	}
-	if errors.Is(why, errSpool) {
-		x.gateway.log.Error("request body could not be stored", "directory", x.gateway.config.SpoolDir, "error", why)
+	state, head := x.asked, []byte(nil) // a body is not quoted: it may be anybody's secret
+	if state.minor, state.keep = 1, false; state.field == nil {
+		head, state.accept = x.data, acceptIn(x.data)
 	}
-	x.writeOwn(answerTo(why), asked{minor: 1})
+	x.writeOwn(why, state, head)
 }
 
-func (x *exchange) writeOwn(a ownAnswer, state asked) {
+// writeOwn answers for the gateway itself; data is what the client is to blame
+// for, or nil. It returns the status.
+func (x *exchange) writeOwn(why error, state asked, data []byte) int {
 	var date dateCache
+	a := answerTo(why)
+	x.gateway.identify(&state)
+	x.gateway.note(why, a, x.conn, &state, data)
 	x.write(appendOwnResponse(nil, date.at(dispatch.Monotonic()), a, state))
 	x.keep = state.keep
+	return a.status
 }
 
 // write sends p whole. It reports false when the client is gone or took nothing

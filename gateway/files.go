@@ -3,7 +3,11 @@ package gateway
 import (
 	"net/http"
 	"net/url"
+	"strconv"
+	"strings"
 	"time"
+
+	"github.com/hashicorp/go-hclog"
 
 	"github.com/indrik/indrik/gateway/static"
 	"github.com/indrik/indrik/http1"
@@ -71,37 +75,28 @@ func (g *gateway) refreshSite() {
 	}
 }
 
-// serveStatic answers one request with a file. One for which there is none may
-// be the application's, and goes on as any other.
-func (x *exchange) serveStatic() {
-	var h http1.Head
-	rules := x.gateway.config.rules()
-	complete, err := x.origin.parse(x.conn, &h, x.data, &rules)
-	if err == nil {
-		err = x.gateway.admit(&x.origin, x.conn, &h)
+// serveStatic answers a request with a file. It reports false if the request is
+// the application's.
+func (x *exchange) serveStatic(h *http1.Head) bool {
+	site := x.gateway.site
+	if !site.Claims(h.Method, x.origin.path) {
+		return false
 	}
-	if err != nil || !complete {
-		x.refuse(errBadReply) // the loop has parsed the same bytes a moment ago
-		return
+	w := &httpWriter{x: x, header: http.Header{}, state: x.asked}
+	if bodied := h.Chunked || h.ContentLength > 0; bodied || x.gateway.draining.Load() {
+		w.state.keep = false
 	}
-	bodied := h.Chunked || h.ContentLength > 0
-	w := &httpWriter{x: x, header: http.Header{}, state: asked{
-		head:  string(h.Method) == "HEAD",
-		minor: uint8(h.Minor),
-		keep:  h.KeepAlive && x.gateway.config.KeepAlive > 0 && !bodied && !x.gateway.draining.Load(),
-	}}
-	if !x.gateway.site.Serve(w, x.httpRequest(&h)) {
-		x.serveRequest()
-		return
+	if !site.Serve(w, x.httpRequest(h)) {
+		return false
 	}
-	x.data = x.data[h.Size:] // a body that follows is not read: the connection ends
-	w.finish()
+	w.finish() // a body that follows is not read: the connection ends
 	x.keep = w.state.keep && !x.broken
 	if x.gateway.access != nil {
 		var line logLine
-		line.ask(&x.origin, &h)
+		line.ask(&x.origin, h)
 		line.log(x.gateway.access, w.status, w.size)
 	}
+	return true
 }
 
 // httpRequest is a request without a body, as handlers of net/http take it.
@@ -120,9 +115,34 @@ func (x *exchange) httpRequest(h *http1.Head) *http.Request {
 
 // refuseFile answers a request that gets no file.
 func (g *gateway) refuseFile(w http.ResponseWriter, r *http.Request, status int, cause error) {
-	if cause != nil {
-		g.log.Warn("file could not be served", "path", r.URL.Path, "status", status, "error", cause)
+	state := asked{accept: []byte(strings.Join(r.Header["Accept"], ","))}
+	if g.marks.id {
+		state.id = []byte(r.Header.Get(g.marks.idName))
 	}
-	w.Header().Set("Content-Length", "0")
+	g.identify(&state)
+	a := ownAnswer{status: status, text: fileTexts[status]}
+	if cause != nil && g.failed.admit() {
+		g.log.Warn("file could not be served", "request", string(state.id), "path", hclog.Quote(r.URL.Path), "status", status, "error", cause)
+	}
+	kind, page := a.page(state.accept, state.id)
+	fields := w.Header()
+	fields.Set("Content-Type", kind)
+	fields.Set("Content-Length", strconv.Itoa(len(page)))
+	fields.Set("Cache-Control", "no-store")
+	fields.Set(string(state.field), string(state.id))
+	if status == http.StatusServiceUnavailable {
+		fields.Set("Retry-After", "1")
+	}
 	w.WriteHeader(status)
+	_, _ = w.Write(page) // that the client is gone is noticed by those who own the connection
+}
+
+// fileTexts are what clients are told.
+var fileTexts = map[int]string{
+	http.StatusForbidden:                    "This file may not be read.",
+	http.StatusNotFound:                     "There is no such file.",
+	http.StatusMethodNotAllowed:             "Files can only be read.",
+	http.StatusPreconditionFailed:           "The file is not the one that was expected.",
+	http.StatusRequestedRangeNotSatisfiable: "The file has no such part.",
+	http.StatusServiceUnavailable:           "The server is busy.",
 }

@@ -42,6 +42,9 @@ type gateway struct {
 	channel    *dispatch.Channel
 	board      *dispatch.Scoreboard
 	access     *accessLog
+	marks      marks
+	refused    refusals     // by fault of the client, or for want of room
+	failed     refusals     // by ours, or the application's
 	site       *static.Site // nil without static files
 	forwarding forwarding
 	loops      []*loop
@@ -169,6 +172,10 @@ func (g *gateway) configure(o *order, fds []int) error {
 		return err
 	}
 	g.spooled = newBudget(g.config.SpoolLimit, g.config.spoolDir())
+	if err := g.marks.configure(g.config); err != nil {
+		return err
+	}
+	g.refused.log, g.failed.log = g.log, g.log
 	if g.board, err = dispatch.OpenScoreboard(fds[0]); err != nil {
 		return fmt.Errorf("open the scoreboard: %w", err)
 	}

@@ -47,6 +47,9 @@ func (w *httpWriter) WriteHeader(status int) {
 	b := http1.AppendStatusLine(make([]byte, 0, 512), int(w.state.minor), fmt.Sprintf("%d %s", status, http.StatusText(status)))
 	b = append(b, serverField...)
 	b = append(b, date.at(dispatch.Monotonic())...)
+	if len(w.state.id) > 0 {
+		w.header.Set(string(w.state.idField()), string(w.state.id))
+	}
 	length, err := strconv.ParseInt(w.header.Get("Content-Length"), 10, 64)
 	if w.declared = length; err != nil || length < 0 {
 		w.declared = -1

@@ -285,7 +285,7 @@ func (l *loop) sweepConns() {
 			continue
 		}
 		if c.phase == reading && len(c.pending) > 0 {
-			l.refuse(c, errSlow)
+			l.refuse(c, errSlow, c.pending)
 			continue
 		}
 		l.close(c)

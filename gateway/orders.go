@@ -59,6 +59,13 @@ type Config struct {
 	// QueueTimeout is how long a request may wait for a worker (60 s). Then its
 	// client gets 503 with Retry-After.
 	QueueTimeout time.Duration `json:"queue_timeout"`
+	// RequestID gives every request an id, in the field RequestIDHeader
+	// (X-Request-ID) of request and response; one that a trusted peer gave stays.
+	RequestID       bool   `json:"request_id"`
+	RequestIDHeader string `json:"request_id_header"`
+	// RequestStart tells applications in X-Request-Start when a request arrived,
+	// unless a trusted peer has said when.
+	RequestStart bool `json:"request_start"`
 	// Static is what is served from files, without a worker.
 	Static Static `json:"static"`
 	// RequestBuffering is "on" if workers get bodies when they are complete,
@@ -104,6 +111,7 @@ func (c Config) withDefaults() (Config, error) {
 	setDefault(&c.HTTP2.Head, 64<<10)
 	setDefault(&c.ResponseBuffering, 16<<20)
 	setDefault(&c.Software, "indrik")
+	setDefault(&c.RequestIDHeader, usualIDField)
 	return c, nil
 }
 

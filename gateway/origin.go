@@ -33,6 +33,7 @@ type origin struct {
 	must    bool   // it has to
 
 	packet uwsgi.Request // what a uwsgi packet says of all this
+	id     []byte        // of the request; empty if it has none
 
 	room []byte // memory for the decoded and the joined
 	hops []hop  // of the Forwarded field that was read last

@@ -106,7 +106,6 @@ func (l *loop) answer(r *request) {
 	}
 	l.out = out[:0]
 	if err != nil {
-		l.log.Error("reply refused", "request", r.id, "error", err)
 		l.fail(r, err)
 		return
 	}
@@ -155,7 +154,7 @@ func (l *loop) lendFor(r *request) bool {
 	if r.conn == nil {
 		return false
 	}
-	c, state := r.conn, r.asked
+	c, state := r.conn, r.asked.detach()
 	answers, line := make(chan answer, answerRoom), r.line.detach()
 	r.conn, r.lent, r.answers = nil, c, answers
 	l.lend(c, c.pending, func(x *exchange) { x.finish(answers, state, line) })

@@ -47,6 +47,7 @@ type request struct {
 	missed  int64         // CLOCK_MONOTONIC ns: since when no one seems to hold it; 0 if someone does
 	asked   asked
 	line    logLine
+	notes   []byte // what asked points to; its memory is used again
 }
 
 // asked is what the response depends on.
@@ -56,6 +57,10 @@ type asked struct {
 	keep  bool  // the connection may go on afterwards
 
 	trailers bool // the client takes trailer fields
+
+	id     []byte // of the request; empty if it has none. Goes into the response
+	field  []byte // in the field of this name
+	accept []byte // the Accept field if it may ask for JSON, which matters to errors of our own
 }
 
 // wanted reports whether anybody still waits for the answer.
@@ -125,7 +130,7 @@ func (t *table) drop(r *request) {
 		msg = nil
 	}
 	line := r.line.recycle()
-	*r = request{index: r.index, msg: msg, line: line}
+	*r = request{index: r.index, msg: msg, line: line, notes: r.notes[:0]}
 	t.free = append(t.free, r.index)
 }
 

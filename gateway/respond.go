@@ -12,8 +12,9 @@ import (
 // headFacts is what the writer of a body must know of the head before it.
 type headFacts struct {
 	status   int
-	length   int64 // what the application declared, -1 if nothing
-	bodiless bool  // by its status, or because HEAD was asked (RFC 9112 section 6.3)
+	length   int64  // what the application declared, -1 if nothing
+	idField  []byte // the application may not send it; empty if it may
+	bodiless bool   // by its status, or because HEAD was asked (RFC 9112 section 6.3)
 }
 
 // appendReplyHead appends status line and fields of a reply, without the framing
@@ -21,10 +22,14 @@ type headFacts struct {
 // reader stands before the status and is left before the body.
 //
 // Hop-by-hop fields of the application are dropped, and so are Server and Date
-// (RFC 9110 section 7.6.1; Gunicorn does the same). What could split the
+// (RFC 9110 section 7.6.1; Gunicorn does the same), and the request's id, which
+// we say. What could split the
 // response is an error, and nothing of the reply may be sent then.
 func appendReplyHead(b []byte, rd *dispatch.Reader, date []byte, state asked) ([]byte, headFacts, error) {
 	facts := headFacts{length: -1}
+	if len(state.id) > 0 {
+		facts.idField = state.idField()
+	}
 	status, line, err := replyStatus(rd)
 	if err != nil {
 		return b, facts, err
@@ -37,6 +42,9 @@ func appendReplyHead(b []byte, rd *dispatch.Reader, date []byte, state asked) ([
 	b = appendStatusLine(b, state.minor, status, line)
 	b = append(b, serverField...)
 	b = append(b, date...)
+	if len(state.id) > 0 {
+		b = http1.AppendField(b, facts.idField, state.id)
+	}
 	n, err := rd.Sequence()
 	for ; n > 0 && err == nil; n-- {
 		b, err = appendReplyField(b, rd, &facts)
@@ -51,7 +59,7 @@ const serverField = "Server: indrik\r\n"
 
 func appendReplyField(b []byte, rd *dispatch.Reader, facts *headFacts) ([]byte, error) {
 	name, value, err := replyField(rd)
-	if err != nil || connectionField(name) {
+	if err != nil || connectionField(name) || len(facts.idField) > 0 && sameName(name, facts.idField) {
 		return b, err
 	}
 	if sameName(name, []byte("content-length")) {
@@ -106,25 +114,6 @@ func frame(b []byte, facts headFacts, state asked, length int64) []byte {
 		b = append(b, "Connection: keep-alive\r\n"...)
 	}
 	return append(b, "\r\n"...)
-}
-
-// appendOwnResponse appends a whole response of the gateway itself.
-func appendOwnResponse(b, date []byte, a ownAnswer, state asked) []byte {
-	reason := http1.Phrase(a.status)
-	page := fmt.Appendf(nil, "<!doctype html><title>%d %s</title><h1>%s</h1><p>%s</p>\n", a.status, reason, reason, a.text)
-	b = http1.AppendStatusLine(b, int(state.minor), fmt.Sprintf("%d %s", a.status, reason))
-	b = append(b, serverField...)
-	b = append(b, date...)
-	b = append(b, "Content-Type: text/html\r\n"...)
-	if a.retryAfter {
-		b = append(b, "Retry-After: 1\r\n"...)
-	}
-	b = append(b, a.fields...)
-	b = frame(b, headFacts{status: a.status}, state, int64(len(page)))
-	if state.head {
-		return b
-	}
-	return append(b, page...)
 }
 
 // dateCache renders the Date field once a second.

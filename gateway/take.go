@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"bytes"
+
 	"github.com/indrik/indrik/dispatch"
 	"github.com/indrik/indrik/gateway/uwsgi"
 	"github.com/indrik/indrik/http1"
@@ -16,7 +18,7 @@ func (l *loop) take(c *conn, data []byte) (used int) {
 		return len(data)
 	}
 	if err != nil {
-		l.refuse(c, err)
+		l.refuse(c, err, data)
 		return len(data)
 	}
 	if !complete {
@@ -25,10 +27,10 @@ func (l *loop) take(c *conn, data []byte) (used int) {
 	body := int(max(h.ContentLength, 0))
 	switch {
 	case l.gateway.site != nil && l.gateway.site.Claims(h.Method, l.origin.path):
-		l.lend(c, data, (*exchange).serveStatic)
+		l.lend(c, data, (*exchange).serveRequest)
 		return len(data)
 	case l.limits.body > 0 && h.ContentLength > l.limits.body:
-		l.refuse(c, errBodyTooLarge)
+		l.refuse(c, errBodyTooLarge, data)
 		return len(data)
 	case h.Upgrade && l.form.upgrades(h):
 		l.lend(c, data, (*exchange).serveRequest)
@@ -40,7 +42,7 @@ func (l *loop) take(c *conn, data []byte) (used int) {
 		c.need = h.Size + body
 		return 0
 	}
-	l.dispatch(c, h, data[h.Size:h.Size+body])
+	l.dispatch(c, h, data[:h.Size+body])
 	return h.Size + body
 }
 
@@ -83,18 +85,27 @@ func (g *gateway) admit(o *origin, c *conn, h *http1.Head) error {
 	if err := g.forwarding.names.apply(h, c.trusted); err != nil {
 		return err
 	}
-	return o.trace(c, h, &g.forwarding)
+	if err := o.trace(c, h, &g.forwarding); err != nil {
+		return err
+	}
+	if g.marks.id || g.marks.start {
+		g.marks.stamp(o, c, h)
+	}
+	return nil
 }
 
-// dispatch queues the request of a head and its whole body.
-func (l *loop) dispatch(c *conn, h *http1.Head, body []byte) {
+// dispatch queues the request of a head. data is the whole of it, with its body.
+func (l *loop) dispatch(c *conn, h *http1.Head, data []byte) {
 	r := l.requests.add()
 	if r == nil {
-		l.refuse(c, errQueueFull)
+		l.refuse(c, errQueueFull, data)
 		return
 	}
 	r.conn, c.request = c, r
 	r.asked, r.asgi = l.ask(h), l.form.asgi
+	r.asked.id, r.asked.field = l.origin.id, l.gateway.marks.idField
+	r.remember()
+	body := data[h.Size:]
 	r.msg = dispatch.AppendTuple(r.msg[:0], 3)
 	r.msg = dispatch.AppendInt(r.msg, int64(r.id))
 	if l.access != nil {
@@ -105,7 +116,7 @@ func (l *loop) dispatch(c *conn, h *http1.Head, body []byte) {
 	if err := l.enqueue(r); err != nil {
 		c.request = nil
 		l.requests.drop(r)
-		l.refuse(c, err)
+		l.refuse(c, err, data)
 		return
 	}
 	l.enter(c, waiting)
@@ -118,33 +129,35 @@ func (l *loop) ask(h *http1.Head) asked {
 
 // askedBy is ask for a server that may keep connections or not.
 func askedBy(h *http1.Head, mayKeep bool) asked {
-	return asked{
-		head:     string(h.Method) == "HEAD",
-		minor:    uint8(h.Minor),
-		keep:     h.KeepAlive && mayKeep,
-		trailers: asksTrailers(h.Fields),
+	a := asked{
+		head:  string(h.Method) == "HEAD",
+		minor: uint8(h.Minor),
+		keep:  h.KeepAlive && mayKeep,
 	}
-}
-
-// asksTrailers looks for a TE field that names trailers.
-func asksTrailers(fields []http1.Field) bool {
-	for i := range fields {
-		if f := &fields[i]; len(f.Name) == 2 && sameName(f.Name, []byte("te")) && takesTrailers(f.Value) {
-			return true
+	for i := range h.Fields {
+		switch f := &h.Fields[i]; len(f.Name) {
+		case len("te"):
+			if sameName(f.Name, []byte("te")) && takesTrailers(f.Value) {
+				a.trailers = true
+			}
+		case len("accept"):
+			if sameName(f.Name, []byte("accept")) && bytes.Contains(f.Value, []byte("json")) {
+				a.accept = f.Value
+			}
 		}
 	}
-	return false
+	return a
 }
 
 // refuse answers a request that never reaches a worker, and closes: either its
-// framing is in doubt, or there is no room for it.
-func (l *loop) refuse(c *conn, why error) {
+// framing is in doubt, or there is no room for it. data is what came of it.
+func (l *loop) refuse(c *conn, why error, data []byte) {
 	a := answerTo(why)
-	if a.status == 400 || l.log.IsDebug() {
-		l.log.Debug("request refused", "client", string(c.client), "status", a.status, "error", why)
-	}
+	state := asked{minor: 1, head: bytes.HasPrefix(data, []byte("HEAD ")), accept: acceptIn(data)}
+	l.gateway.identify(&state)
+	l.gateway.note(why, a, c, &state, data)
 	c.last, c.request = true, nil
-	out := appendOwnResponse(l.out[:0], l.date.at(l.now), a, asked{minor: 1})
+	out := appendOwnResponse(l.out[:0], l.date.at(l.now), a, state)
 	l.logRefused(c, a.status)
 	if c.phase == reading {
 		l.enter(c, waiting) // it has a request that is being answered
@@ -159,11 +172,13 @@ func (l *loop) fail(r *request, why error) {
 	}
 	c, answers, state := r.conn, r.answers, r.asked
 	r.line.finish(l, answerTo(why).status, 0)
-	l.requests.drop(r)
+	l.requests.drop(r) // the memory that state points to stays as it is until the next request
 	switch {
 	case answers != nil:
 		answers <- answer{failed: why}
 	case c != nil:
+		l.gateway.identify(&state)
+		l.gateway.note(why, answerTo(why), c, &state, nil)
 		state.keep = state.keep && !l.draining
 		c.last = !state.keep
 		l.write(c, appendOwnResponse(l.out[:0], l.date.at(l.now), answerTo(why), state))

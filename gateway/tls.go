@@ -113,7 +113,10 @@ func (r *resident) liveTLS() {
 	secure, err := r.handshake()
 	if errors.Is(err, errPlainHTTP) {
 		var date dateCache
-		_, _ = r.sock.Write(appendOwnResponse(nil, date.at(0), answerTo(err), asked{minor: 1})) // as far as it goes
+		state := asked{minor: 1}
+		r.gateway.identify(&state)
+		r.gateway.note(err, answerTo(err), r.conn, &state, nil)
+		_, _ = r.sock.Write(appendOwnResponse(nil, date.at(0), answerTo(err), state)) // as far as it goes
 		r.sock.hangUp(r.gateway.draining.Load())
 	}
 	if err != nil {

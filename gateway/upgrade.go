@@ -71,7 +71,7 @@ func (x *exchange) serveUpgrade(h *http1.Head) {
 	}
 	t := &takeover{x: x, ours: os.NewFile(uintptr(pair[0]), "upgrade")}
 	defer t.ours.Close()
-	s := x.submission(h)
+	s := x.submission()
 	s.body = os.NewFile(uintptr(pair[1]), "upgrade")
 	s.rest = dispatch.AppendLatin1(x.form.append(nil, x.conn, h, &x.origin, 0), "socket")
 	var line logLine

@@ -35,7 +35,7 @@ func (x *exchange) serveWebSocket(h *http1.Head) {
 		x.refuse(err)
 		return
 	}
-	s := x.submission(h)
+	s := x.submission()
 	worker, err := s.invite(x, h)
 	if err != nil {
 		x.gateway.log.Error("conversation could not be begun", "error", err)

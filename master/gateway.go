@@ -116,6 +116,10 @@ func (m *master) gatewayConfig() gateway.Config {
 		},
 		SpoolLimit:        int64(s.SpoolLimit()),
 		ResponseBuffering: int64(max(s.ResponseBuffering(), 1)), // 0 would mean the default
+
+		RequestID:       s.RequestID(),
+		RequestIDHeader: s.RequestIDHeader(),
+		RequestStart:    s.RequestStart(),
 	}
 }
 

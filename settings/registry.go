@@ -15,6 +15,7 @@ var registry = slices.Concat(
 	webSocketSettings,
 	proxySettings,
 	parserSettings,
+	requestSettings,
 	tlsSettings, http2Settings,
 	staticSettings,
 	applicationSettings,

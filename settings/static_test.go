@@ -6,12 +6,15 @@ import (
 	"time"
 )
 
-func TestDefaultsOfStaticFiles(t *testing.T) {
+func TestDefaultsOfFilesAndRequestIDs(t *testing.T) {
 	v := resolve(t)
 	for _, c := range []struct {
 		name      string
 		got, want any
 	}{
+		{"request_id", v.RequestID(), false},
+		{"request_id_header", v.RequestIDHeader(), "X-Request-ID"},
+		{"request_start", v.RequestStart(), false},
 		{"static", v.Static(), []string{}},
 		{"static_fallthrough", v.StaticFallthrough(), false},
 		{"static_max_age", v.StaticMaxAge(), time.Minute},
