@@ -38,7 +38,8 @@
 //   - A worker never waits for a client's bytes: a body is complete, in memory or
 //     in a file, before its request is dispatched. Only where the worker is to
 //     read it as it arrives (RequestBuffering) is it fed beside the dispatch.
-//   - A request is dispatched at most once.
+//   - A request is given to at most one application. One that lies unread in the
+//     lane of a dead worker goes to another.
 //   - A client whose worker died gets a 502 (504 if it was killed for being
 //     overdue) when it has no byte of the response yet, and a closed connection
 //     when it has; clients of other workers notice nothing.
