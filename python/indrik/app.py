@@ -45,6 +45,12 @@ class BrokenRule(Exception):
     __module__ = "indrik"  # how tracebacks name it
 
 
+class NotStarted(BrokenRule):
+    """A body before start_response."""
+
+    __module__ = "indrik"
+
+
 class FileWrapper:
     """wsgi.file_wrapper: an iterable over a file that may also be sent as a file."""
 
@@ -152,6 +158,19 @@ class Exchange:
             self._status, self._headers = _ERROR_STATUS, _ERROR_HEADERS
             self._finish(ERROR_PAGE)
 
+    def waive(self) -> bool:
+        """Reply nothing, because the application has taken the connection over (see
+        body.Offer); False if it has begun to reply.
+
+        Programs say so in different ways: by a StopIteration, which Gunicorn wants of
+        them, or by an empty answer without start_response.
+        """
+        if self._status is not None or self._stream is not None or self._finished:
+            return False
+        self._finished = True
+        reply.end(self._outlet, self._request, True, "")
+        return True
+
     def is_copy(self) -> bool:
         """Whether this is not the worker but a process that the application forked off."""
         return self._outlet.owner != os.getpid()
@@ -197,7 +216,7 @@ class Exchange:
 
     def _head(self) -> Head:
         if self._status is None:
-            raise BrokenRule("PEP 3333: start_response must be called before the first byte of the body")
+            raise NotStarted("PEP 3333: start_response must be called before the first byte of the body")
         return self._request, self._status, self._headers
 
 
@@ -230,6 +249,8 @@ def respond(
     except caught as error:  # the application's; becomes a 500
         if exchange.is_copy():
             raise
+        if "indrik.socket" in environ and isinstance(error, (StopIteration, NotStarted)) and exchange.waive():
+            return
         trouble.log(errors, f"{_named(environ, request)} failed:\n{trouble.describe(error)}")
         exchange.fail(trouble.one_line(error))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import socket
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from .wire import GONE
 
@@ -57,11 +57,50 @@ class Arriving(io.RawIOBase):
         self._stream.close()
 
 
-def opened(body: bytes | int | None, fds: list[int]) -> BinaryIO:
+class Offer(io.BytesIO):
+    """The empty body of a request whose connection the application may take over, and the
+    socket to do that with, in environ.
+
+    What is written to the socket goes to the client as it is; the first byte of it takes
+    the connection, and then no reply is wanted.
+    """
+
+    # simple-websocket looks for those of Werkzeug and of Gunicorn, in this order.
+    _NAMES = ("indrik.socket", "gunicorn.socket", "werkzeug.socket")
+
+    def __init__(self, stream: socket.socket, environ: dict[str, Any]) -> None:
+        """Take the stream over."""
+        super().__init__()
+        stream.settimeout(None)  # as for a body that arrives
+        self._environ = environ
+        environ.update(dict.fromkeys(self._NAMES, stream))
+
+    def close(self) -> None:
+        """End the connection, for the request has ended.
+
+        Whoever still waits on the socket, in another thread perhaps, reads its end of file.
+        It is closed by the last one who holds it, for a descriptor that is closed while
+        another thread waits on it may already be another's when that thread wakes, and
+        eventlet would not wake it at all.
+        """
+        super().close()
+        stream = self._environ.get(self._NAMES[0])
+        for name in self._NAMES:
+            self._environ.pop(name, None)
+        if stream is not None:
+            try:
+                stream.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # the application has closed it, or the gateway its end
+
+
+def opened(body: bytes | int | str | None, fds: list[int], environ: dict[str, Any]) -> BinaryIO:
     """The body of a request message and the descriptors that came with it.
 
     Takes the descriptors over. ValueError if they do not belong together.
     """
+    if body == "socket" and len(fds) == 1:
+        return Offer(socket.socket(fileno=fds[0]), environ)
     if isinstance(body, bytes) and not fds:
         return io.BytesIO(body)
     if body is None and len(fds) == 1:

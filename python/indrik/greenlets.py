@@ -163,7 +163,7 @@ class _Crew:
             if environ is None:  # the client of this request left; its greenlet finds out when it writes
                 self._free.release()
                 return
-            source = io.BytesIO(body) if type(body) is bytes and not fds else opened(body, fds)
+            source = io.BytesIO(body) if type(body) is bytes and not fds else opened(body, fds, environ)
             environ["wsgi.input"] = source
         except (EOFError, ValueError, TypeError, IndexError) as error:
             close_all(fds)

@@ -72,7 +72,7 @@ def serve(seat: Seat, app: Application, errors: TextIO, answer: Callable[..., No
         try:
             request, environ, body = loads(view[:size])
             outlet = replies[request >> LOOP_SHIFT]
-            source = io.BytesIO(body) if type(body) is bytes and not fds else opened(body, fds)
+            source = io.BytesIO(body) if type(body) is bytes and not fds else opened(body, fds, environ)
             environ["wsgi.input"] = source
         except (EOFError, ValueError, TypeError, IndexError) as error:
             close_all(fds)
