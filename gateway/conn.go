@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -69,6 +70,12 @@ type conn struct {
 	last     bool  // close after this response
 	deadline int64 // CLOCK_MONOTONIC ns, 0 for none
 
+	uptake uptake // of what is being sent
+
+	// sending is when the sending began that waits for the client now, in ns of
+	// CLOCK_MONOTONIC; 0 if none does. Written and read as moved is.
+	sending int64
+
 	// moved is when a part of a stream was last sent, in ns of CLOCK_MONOTONIC. It is
 	// written and read atomically: by the goroutine that c is lent to, and its loop.
 	moved int64
@@ -84,13 +91,17 @@ func (l *loop) enter(c *conn, to connPhase) {
 	if !lawful(c.phase, to) {
 		panic(fmt.Sprintf("connection moved from %v to %v", c.phase, to))
 	}
+	if c.phase == writing {
+		atomic.StoreInt64(&c.sending, 0)
+	}
 	c.phase = to
 	switch to {
 	case reading:
 		c.need, c.begun, c.last, c.fresh = 0, false, false, false
 		c.deadline = l.now + l.limits.keepAlive
 	case writing:
-		c.deadline = l.now + l.limits.patience
+		c.deadline = 0 // sweepSending
+		atomic.StoreInt64(&c.sending, l.now)
 	case lingering:
 		c.deadline = l.now + lingerTime
 		if l.draining {
@@ -269,8 +280,8 @@ func (l *loop) write(c *conn, p []byte) {
 		c.out = p[n:]
 	}
 	l.enter(c, writing)
-	if n > 0 {
-		c.deadline = l.now + l.limits.patience // it moves
+	if n > 0 && len(c.client) == 0 { // a Unix socket: that it moves is all that is known
+		atomic.StoreInt64(&c.sending, l.now)
 	}
 }
 

@@ -26,6 +26,7 @@ type exchange struct {
 	form     form
 	asked    asked // of the request that is served; zero before its head is parsed
 	patience time.Duration
+	pace     pace // of the request's body
 
 	feed   *feed       // of the request in hand, if its body goes to the worker as it arrives
 	halted atomic.Bool // reading is over: the feed must end
@@ -112,7 +113,7 @@ func (x *exchange) serveRequest() {
 		x.refuse(err)
 		return
 	}
-	x.data = x.data[h.Size:]
+	x.data, x.pace = x.data[h.Size:], pace{}
 	if x.serveStatic(&h) {
 		return
 	}
@@ -326,23 +327,22 @@ func (x *exchange) writeOwn(why error, state asked, data []byte) int {
 // write sends p whole. It reports false when the client is gone or took nothing
 // for too long.
 func (x *exchange) write(p []byte) bool {
-	if x.broken {
-		return false
-	}
-	_ = x.sock.SetWriteDeadline(time.Now().Add(x.patience)) // sockets have deadlines
-	if _, err := x.sock.Write(p); err != nil {
-		x.broken = true
-	}
-	return !x.broken
+	return x.send(func() error {
+		_, err := x.sock.Write(p)
+		return err
+	})
 }
 
 // read fills p with what the client has sent, waiting for some.
 func (x *exchange) read(p []byte) (int, error) {
-	_ = x.sock.SetReadDeadline(time.Now().Add(x.patience)) // sockets have deadlines
-	if x.halted.Load() {                                   // only now: whoever halts sets the deadline afterwards
+	began := time.Now()
+	patience := x.pace.allowance(x.gateway.config.MinBodyRate, x.patience)
+	_ = x.sock.SetReadDeadline(began.Add(patience)) // sockets have deadlines
+	if x.halted.Load() {                            // only now: whoever halts sets the deadline afterwards
 		return 0, errUnwanted
 	}
 	n, err := x.sock.Read(p)
+	x.pace.note(began, n)
 	switch {
 	case n > 0:
 		return n, nil

@@ -46,6 +46,7 @@ const (
 type limits struct {
 	keepAlive    int64
 	patience     int64
+	bodyRate     int64
 	queueTimeout int64
 	queue        int
 	body         int64 // 0 for none
@@ -56,6 +57,7 @@ func (c Config) limits() limits {
 	return limits{
 		keepAlive:    int64(max(c.KeepAlive, 0)),
 		patience:     int64(c.Patience),
+		bodyRate:     c.MinBodyRate,
 		queueTimeout: int64(c.QueueTimeout),
 		queue:        (c.Queue + c.Loops - 1) / c.Loops,
 		body:         c.BodyLimit,

@@ -277,6 +277,7 @@ func (l *loop) sweepConns() {
 		if c.phase == lent && c.ended && c.request != nil && c.request.phase == begun && l.now-atomic.LoadInt64(&c.moved) > silence {
 			l.clientLeft(c)
 		}
+		l.sweepSending(c)
 		if c.deadline == 0 || l.now < c.deadline {
 			continue
 		}

@@ -68,6 +68,9 @@ type Config struct {
 	RequestStart bool `json:"request_start"`
 	// Static is what is served from files, without a worker.
 	Static Static `json:"static"`
+	// MinBodyRate is how many bytes in a second a client must send of its body, and
+	// take of its response, on average after a grace of 5 s; 0 for any.
+	MinBodyRate int64 `json:"min_body_rate"`
 	// RequestBuffering is "on" if workers get bodies when they are complete,
 	// "off" if as they arrive, "auto" if that depends on the interface: on for
 	// WSGI, off for ASGI ("auto").

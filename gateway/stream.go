@@ -88,10 +88,13 @@ func (x *exchange) respondFile(rd *dispatch.Reader, file *os.File, out []byte, f
 // bringing them into this process.
 func (x *exchange) sendFile(file *os.File, offset, length int64) (sent int64) {
 	for sent < length {
-		_ = x.sock.SetWriteDeadline(time.Now().Add(x.patience)) // sockets have deadlines
-		n, err := x.sock.sendPart(file, offset+sent, length-sent)
+		n := 0
+		ok := x.send(func() (err error) {
+			n, err = x.sock.sendPart(file, offset+sent, length-sent)
+			return err
+		})
 		sent += int64(n)
-		if err != nil || n == 0 {
+		if !ok || n == 0 {
 			break
 		}
 	}
@@ -258,12 +261,5 @@ var crlf = []byte("\r\n")
 
 // writev sends the pieces with one call where the socket takes them at once.
 func (x *exchange) writev(pieces ...[]byte) bool {
-	if x.broken {
-		return false
-	}
-	_ = x.sock.SetWriteDeadline(time.Now().Add(x.patience)) // sockets have deadlines
-	if err := x.sock.writePieces(pieces...); err != nil {
-		x.broken = true
-	}
-	return !x.broken
+	return x.send(func() error { return x.sock.writePieces(pieces...) })
 }

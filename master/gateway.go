@@ -107,6 +107,7 @@ func (m *master) gatewayConfig() gateway.Config {
 		HeadLimit:        s.LimitRequestHead(),
 		Proxies:          proxies(s),
 		RequestBuffering: s.RequestBuffering(),
+		MinBodyRate:      int64(s.MinBodyRate()),
 
 		WebSocket: gateway.WebSocketConfig{
 			MaxSize:      int64(s.WSMaxSize()),

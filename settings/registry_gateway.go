@@ -50,6 +50,13 @@ var gatewaySettings = []Setting{
 		Since: "0.1.0",
 	},
 	{
+		Name: "min_body_rate", Flag: "min-body-rate", Metavar: "BYTES", Group: Gateway, Kind: Bytes,
+		Default: "240", Min: 0, Max: 1 << 30,
+		Help:  "Drop a client that sends its body, or takes its response, slower than this many bytes in a second; 0 for no such limit",
+		Note:  "The average counts, after a grace of 5 seconds, over the time in which the client is what is waited for. A slow body gets 408, a slow reader is cut off. Kestrel has the same limit. Readers over TLS, HTTP/2 and Unix sockets are held to `client_timeout` alone. Gunicorn has no such setting.",
+		Since: "0.1.0",
+	},
+	{
 		Name: "request_buffering", Flag: "request-buffering", Metavar: "WHEN", Group: Gateway, Kind: Choice,
 		Default: "auto", Choices: []string{"auto", "on", "off"},
 		Help:  "Give workers a request when its body is complete (on), or let them read it as it arrives (off); auto: on for WSGI, off for ASGI",

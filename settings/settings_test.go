@@ -76,6 +76,7 @@ func TestDefaults(t *testing.T) {
 		{"strip_header_spaces", v.StripHeaderSpaces(), false},
 		{"permit_obsolete_folding", v.PermitObsoleteFolding(), false},
 		{"limit_request_body", v.LimitRequestBody(), 0},
+		{"min_body_rate", v.MinBodyRate(), 240},
 		{"request_buffering", v.RequestBuffering(), "auto"},
 		{"spool_limit", v.SpoolLimit(), 0},
 		{"response_buffering", v.ResponseBuffering(), 16 << 20},

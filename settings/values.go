@@ -133,6 +133,10 @@ func (v *Values) PermitObsoleteFolding() bool { return of[bool](v, "permit_obsol
 // LimitRequestBody bounds a request's body in bytes; 0 for no limit.
 func (v *Values) LimitRequestBody() int { return of[int](v, "limit_request_body") }
 
+// MinBodyRate is the least average pace of clients, in bytes per second; 0 for
+// none.
+func (v *Values) MinBodyRate() int { return of[int](v, "min_body_rate") }
+
 // RequestBuffering is "auto", "on" or "off".
 func (v *Values) RequestBuffering() string { return of[string](v, "request_buffering") }
 
