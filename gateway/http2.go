@@ -35,7 +35,8 @@ type HTTP2 struct {
 // at a time of its own, and costs little beside a handshake.
 func (c Config) server(handler http.Handler, log *log.Logger) *http.Server {
 	var protocols http.Protocols
-	protocols.SetUnencryptedHTTP2(true) // it is never shown the TLS beneath
+	protocols.SetHTTP2(true)
+	protocols.SetUnencryptedHTTP2(true)
 	idle := c.KeepAlive
 	if idle <= 0 {
 		idle = time.Second // a connection without a request is closed soon
@@ -57,10 +58,9 @@ func (c Config) server(handler http.Handler, log *log.Logger) *http.Server {
 // liveHTTP2 serves HTTP/2 until the connection is closed. conn is the resident's
 // socket, or TLS over it.
 func (r *resident) liveHTTP2(conn net.Conn) {
-	r.model.http2, r.model.tls = true, r.conn.tls
-	polite := &graceful{Conn: conn}
-	h := &streams{resident: r, conn: polite, first: make(chan struct{})}
-	ln := &single{conn: polite, local: r.sock.local, taken: make(chan struct{}), gone: r.sock.gone}
+	r.conn.http2 = true
+	h := &streams{resident: r, first: make(chan struct{})}
+	ln := &single{conn: conn, local: r.sock.local, taken: make(chan struct{}), gone: r.sock.gone}
 	server := r.gateway.config.server(h, log.New(debugWriter{r.gateway.log}, "", 0))
 	go func() { _ = server.Serve(ln) }() // ends with the connection, or by a drain
 	<-ln.taken
@@ -79,12 +79,6 @@ func (h *streams) shutDown(server *http.Server) {
 	defer wait.Stop()
 	select {
 	case <-h.first:
-	case <-wait.C:
-	case <-h.resident.sock.gone:
-	}
-	h.conn.announce()
-	wait.Reset(goAwayWait)
-	select {
 	case <-wait.C:
 	case <-h.resident.sock.gone:
 	}
@@ -107,7 +101,6 @@ func (h *streams) shutDown(server *http.Server) {
 // net/http's.
 type streams struct {
 	resident *resident
-	conn     *graceful
 	drained  atomic.Bool
 	once     sync.Once
 	first    chan struct{} // closed by the first request
@@ -119,7 +112,7 @@ type streams struct {
 func (h *streams) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	h.once.Do(func() { close(h.first) })
 	r := h.resident
-	own := r.model
+	own := *r.conn // never changed while streams live
 	t := newStream(w, q)
 	defer t.close()
 	x := &exchange{

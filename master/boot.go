@@ -134,8 +134,7 @@ func loops(wanted int) int {
 // release gives back what Run took from the kernel. Every process is gone.
 func (m *master) release() {
 	if m.early != nil { // preparing failed after the file was run
-		m.early.hangUp()
-		m.early.kill()
+		m.dismiss(m.early)
 	}
 	if err := m.closeSockets(); err != nil {
 		m.log.Warn("listener not closed", "error", err)

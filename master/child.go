@@ -29,6 +29,7 @@ type child struct {
 	channel *dispatch.Channel
 	started time.Time
 	closed  bool // the channel
+	reaped  bool // kept by those who wait for it outside the loop
 }
 
 // program says what to start. Descriptor 3 of the new process is its end of

@@ -54,7 +54,8 @@ type master struct {
 
 	gate  gate
 	gen   *generation
-	early *child // the mold that ran the configuration file, until a generation takes it
+	hooks []string // that the configuration file defines
+	early *child   // the mold that ran the configuration file, until a generation takes it
 
 	stage    stage
 	began    time.Time
@@ -196,6 +197,7 @@ func (m *master) serve() {
 	if m.gate.serving && m.stage == booting {
 		m.stage = serving
 		m.tellReady()
+		m.callHook("when_ready", "when_ready")
 		m.log.Info("serving", "gen", m.gen.number, "ready", ready, "workers", m.wanted,
 			"after", time.Since(m.began).Round(time.Millisecond))
 	}

@@ -67,7 +67,10 @@ func (m *master) startMold(g *generation) error {
 	for _, dir := range s.PythonPath() {
 		paths = append(paths, dir)
 	}
+	plain, milliseconds := everySetting(s)
 	return c.order(dispatch.Tuple{"configure", dispatch.Dict{
+		"settings":     plain,
+		"seconds":      milliseconds,
 		"app":          m.app(),
 		"generation":   int64(g.number),
 		"name":         s.ProcName(),

@@ -1,9 +1,46 @@
 package master
 
 import (
+	"time"
+
 	"github.com/indrik/indrik/dispatch"
 	"github.com/indrik/indrik/settings"
 )
+
+// everySetting is all settings for the eyes of hooks: those of time in
+// milliseconds and apart, because the wire has no type for them.
+func everySetting(s *settings.Values) (plain, milliseconds dispatch.Dict) {
+	plain, milliseconds = dispatch.Dict{}, dispatch.Dict{}
+	for _, name := range settings.Names() {
+		switch v := s.Any(name).(type) {
+		case time.Duration:
+			milliseconds[name] = v.Milliseconds()
+		case int:
+			plain[name] = int64(v)
+		case []string:
+			list := dispatch.List{}
+			for _, text := range v {
+				list = append(list, text)
+			}
+			plain[name] = list
+		case []settings.Pair:
+			pairs := dispatch.Dict{}
+			for _, pair := range v {
+				pairs[pair.Name] = pair.Value
+			}
+			plain[name] = pairs
+		case string:
+			if v == "" {
+				plain[name] = nil // Gunicorn's way to say that nothing was given
+				continue
+			}
+			plain[name] = v
+		default:
+			plain[name] = v
+		}
+	}
+	return plain, milliseconds
+}
 
 // options are the settings that only the Python side acts upon, by their names
 // in the registry: times are milliseconds, lists are lists of str, and a umask

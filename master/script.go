@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -42,22 +43,46 @@ func (m *master) readScript(ctx context.Context) error {
 		return err
 	}
 	said, err := m.awaitScript(ctx, c)
-	if err != nil {
-		c.hangUp()
-		c.kill()
-		return err
+	var layer settings.Layer
+	if err == nil {
+		layer, err = scriptLayer(script, said)
 	}
-	layer, err := scriptLayer(script, said)
 	if err == nil {
 		m.cfg.Settings, err = script.Decide(layer)
 	}
 	if err != nil {
-		c.hangUp()
+		m.dismiss(c)
 		return err
 	}
 	m.early = c
+	hooks, _ := said["hooks"].(dispatch.List)
+	m.hooks = words(hooks)
 	m.doubt(said)
 	return nil
+}
+
+// dismiss ends a mold that no generation has, and waits until it is reaped.
+func (m *master) dismiss(c *child) {
+	c.hangUp()
+	c.kill()
+	for !c.reaped {
+		<-m.facts.wake
+		for _, f := range m.facts.take() {
+			if end, ok := f.(childEnded); ok && end.child == c {
+				c.reaped = true
+			}
+		}
+	}
+}
+
+// callHook has the mold call a hook of the configuration file, if it has one of
+// that name. order is the order that stands for it.
+func (m *master) callHook(name string, order ...any) {
+	c := m.gen.mold.child
+	if !slices.Contains(m.hooks, name) || c == nil || c.closed {
+		return
+	}
+	_ = c.order(dispatch.Tuple(order)) // a mold that does not take it is dead, which is a fact of its own
 }
 
 // doubt warns of names in the file that look like misspelt settings. They may be the
@@ -110,6 +135,7 @@ func (m *master) awaitScript(ctx context.Context, c *child) (dispatch.Dict, erro
 					reason = text(f.msg, 1)
 				}
 			case childEnded:
+				c.reaped = true
 				if reason == "" {
 					reason = ending(f.exit)
 				}

@@ -63,5 +63,6 @@ func (m *master) resize(n int, signal string) {
 	}
 	m.log.Info("number of workers changed", "signal", signal, "from", m.wanted, "to", n)
 	m.wanted = n
+	m.callHook("nworkers_changed", "resize", int64(n))
 	m.gen.pool.Resize(n)
 }

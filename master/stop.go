@@ -106,6 +106,9 @@ func (m *master) leaveInOrder() {
 		return
 	}
 	if g.mold.child != nil && !g.unresolved() { // else it has a spawn order to answer
+		if !g.mold.child.closed {
+			m.callHook("on_exit", "on_exit")
+		}
 		g.mold.child.hangUp()
 	}
 	if m.gate.child != nil {

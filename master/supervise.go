@@ -92,6 +92,7 @@ func (m *master) slotMoved(g *generation, c pool.Change) {
 // place ready for the next.
 func (m *master) workerEnded(w *worker, d *pool.Death) {
 	w.death = d
+	m.callHook("child_exit", "reaped", int64(w.pid))
 	m.leave(w, d, w.gen.held(w.slot))
 	w.gen.clear(w.slot)
 	w.gen.forget(w)

@@ -29,6 +29,10 @@ func (v *Values) Source(name string) Source { return v.entries[name].source }
 // like "--workers", a variable like "WEB_CONCURRENCY", or "default".
 func (v *Values) Origin(name string) string { return v.entries[name].origin }
 
+// Any returns the value of the named setting: a string, int, bool, time.Duration
+// []string or []Pair as its kind says; nil for a name that is no setting.
+func (v *Values) Any(name string) any { return v.entries[name].value }
+
 // Text returns the value of the named setting as it was written, a list as the
 // words of a shell; "" for a name that is no setting.
 func (v *Values) Text(name string) string { return shellquote.Join(v.entries[name].texts...) }

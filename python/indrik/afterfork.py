@@ -16,9 +16,12 @@ import socket
 import sys
 from collections.abc import Iterable
 from types import FrameType, ModuleType
-from typing import Any, Callable, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from . import wire
+
+if TYPE_CHECKING:
+    from .hooks import Hooks, Worker
 
 _Handler = Callable[[int, Optional[FrameType]], None]
 _socketpair = socket.socketpair  # CPython's own, whatever is patched later
@@ -37,6 +40,18 @@ def adopt_signals() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def outlive_sigterm() -> None:
+    """Mold, before the fork: leave SIGTERM pending. timeout(1) and some supervisors send it to
+    the whole group, and the mold is still to call hooks and to fork replacements when
+    the master drains; it leaves when the master's channel is at its end."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))
+
+
+def hear_sigterm() -> None:
+    """Worker, first of all: one that was sent since the fork is heard now."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
 
 
 class Retirement:
@@ -112,6 +127,31 @@ def watch_sigterm(heard: Callable[[], None]) -> None:
     signal.signal(signal.SIGTERM, leave)
     signal.signal(signal.SIGINT, _nothing)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # Python's own setting; a lost peer is an error, not death
+
+
+def watch_hooks(hooks: Hooks, worker: Worker) -> None:
+    """Worker, after its application is loaded: SIGQUIT calls worker_int and ends it at once,
+    SIGABRT calls worker_abort and ends it as failed. Without these hooks both keep their
+    meaning, death at once, with a traceback for SIGABRT."""
+    pid = os.getpid()
+
+    def end(name: str, status: int) -> _Handler:
+        def handler(signum: int, frame: FrameType | None) -> None:
+            if os.getpid() == pid:
+                worker.alive, worker.aborted = False, signum == signal.SIGABRT
+                hooks.call_and_log(name, worker)
+                hooks.call_and_log("worker_exit", hooks.server, worker)
+            for stream in (sys.stdout, sys.stderr):
+                if stream is not None:
+                    stream.flush()
+            os._exit(status)
+
+        return handler
+
+    if "worker_int" in hooks:
+        signal.signal(signal.SIGQUIT, end("worker_int", 0))
+    if "worker_abort" in hooks:
+        signal.signal(signal.SIGABRT, end("worker_abort", 1))
 
 
 def seal_copies(ours: Iterable[socket.socket | wire.Channel | None]) -> None:

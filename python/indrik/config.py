@@ -113,7 +113,7 @@ def _hook(name: str, value: Any) -> Hook:
         value = _imported(name, value)
     if not callable(value):
         raise ConfigError(f"{name} must be a function, not {value!r}")
-    takes = _arity(value)
+    takes = arity(value)
     if takes is not None and takes not in HOOKS[name]:
         wanted = " or ".join(str(count) for count in HOOKS[name])
         raise ConfigError(f"{name} must take {wanted} arguments, not {takes}")
@@ -121,7 +121,7 @@ def _hook(name: str, value: Any) -> Hook:
     return hook
 
 
-def _arity(function: Hook) -> int | None:
+def arity(function: Hook) -> int | None:
     """The number of positional arguments, None if it cannot be told or is open."""
     try:
         parameters = inspect.signature(function).parameters.values()

@@ -119,7 +119,7 @@ class _Crew:
         self._worker = os.getpid()
         # As in gthread: what would end a sync worker must not end the others' requests,
         # and gevent.Timeout is a BaseException.
-        answer = functools.partial(respond, caught=BaseException)
+        answer = post.hooks.around(post.worker, functools.partial(respond, caught=BaseException))
         tired = functools.partial(_leaving, post, "max_requests")
         self._respond = departure.limited(answer, post.options, tired)
 

@@ -37,7 +37,8 @@ def run(post: Post, app: Application, errors: TextIO) -> Status:
     # In a sync worker KeyboardInterrupt and its like end the process. Here that would
     # take the requests of other seats with it, so it fails one request and no more.
     tired = departure.announced(post.row, retire)
-    answer = departure.limited(functools.partial(respond, caught=BaseException), post.options, tired)
+    answer = departure.limited(
+        post.hooks.around(post.worker, functools.partial(respond, caught=BaseException)), post.options, tired)
     outcomes: Any = queue.SimpleQueue()
     gate, rest = threading.Event(), threading.Event()
     seats = [Seat(post.lane, post.replies, row) for row in post.rows]

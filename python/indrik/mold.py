@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from . import afterfork, config, greenlets, load, privileges, trouble
+from . import afterfork, config, greenlets, hooks, load, logs, privileges, trouble
 from .app import Application
 from .reply import Outlet
 from .status import Status
@@ -55,16 +55,19 @@ class Cast:
     identity: privileges.Identity
     hub: greenlets.Hub | None  # these two if the mold has loaded the application
     preloaded: Application | None
+    hooks: hooks.Hooks
 
 
 def run(channel: Channel) -> Post | Status:
     """Serve the master until it goes. Returns in two kinds of process: with a status
     in the mold, when its work is over, and with a post in each worker it forked.
     """
+    afterfork.outlive_sigterm()
     try:
         cast = _configure(channel)
         if cast is None:
             return Status.DONE
+        cast.hooks.begin()
         channel.send("configured", platform.python_version(), sys.executable)
         while True:
             order = channel.receive()
@@ -78,17 +81,21 @@ def run(channel: Channel) -> Post | Status:
             if isinstance(outcome, Post):
                 channel.close()
                 return outcome
-            channel.send(*outcome)
+            if outcome is not None:
+                channel.send(*outcome)
     except PeerGone:
         return Status.DONE
     except WireError as error:
         return _refuse(channel, str(error), Status.CRASHED)
+    except hooks.HookError as error:
+        return _refuse(channel, str(error), Status.BOOT_FAILED)
     except load.Failure as failure:
         return _refuse(channel, failure.text, failure.status)
 
 
 def _configure(channel: Channel) -> Cast | None:
     """Take the first orders; None if the master went before them."""
+    found = config.Config()
     while True:
         order = channel.receive()
         if order is None:
@@ -97,31 +104,32 @@ def _configure(channel: Channel) -> Cast | None:
         if message[0] != "read":
             break
         close_all(fds)
-        channel.send("read", _read(message))
+        found = _read(message)
+        said = {"settings": found.settings, "hooks": sorted(found.hooks), "unknown": found.unknown}
+        channel.send("read", said)
     try:
         if message[0] != "configure" or len(message) != 2 or len(fds) != 2:
             raise WireError(f"the order {message[0]!r} with {len(fds)} descriptors instead of 'configure' with 2")
-        return _cast(message[1], fds)
+        return _cast(message[1], fds, found)
     except OSError as error:
         raise WireError(f"the mold cannot be set up: {error}") from error
     finally:
         close_all(fds)
 
 
-def _read(message: tuple[Any, ...]) -> dict[str, Any]:
-    """Run the configuration file; what it says, for the master. WireError with its
-    traceback if it cannot be used: nothing can be done without it."""
+def _read(message: tuple[Any, ...]) -> config.Config:
+    """Run the configuration file. WireError with its traceback if it cannot be
+    used: nothing can be done without it."""
     extend_path([])
     try:
-        found = config.read(str(message[1]), frozenset(message[2]))
+        return config.read(str(message[1]), frozenset(message[2]))
     except config.ConfigError as error:
         raise WireError(str(error)) from error
     except (Exception, SystemExit) as error:
         raise WireError(trouble.describe(error)) from error
-    return {"settings": found.settings, "hooks": sorted(found.hooks), "unknown": found.unknown}
 
 
-def _cast(settings: Any, fds: list[int]) -> Cast:
+def _cast(settings: Any, fds: list[int], found: config.Config) -> Cast:
     """Make the mold what the settings say. Takes the lane out of fds."""
     try:
         if settings["worker_class"] not in _CLASSES:
@@ -131,8 +139,10 @@ def _cast(settings: Any, fds: list[int]) -> Cast:
         app, name = str(settings["app"]), str(settings["name"])
         generation, loops = int(settings["generation"]), int(settings["loops"])
         pythonpath = [str(path) for path in settings["pythonpath"]]
+        cfg = hooks.Config(hooks.values(settings["settings"], settings["seconds"]), found.hooks)
     except (KeyError, TypeError, ValueError) as error:
         raise WireError(f"settings that cannot be read: {error!r}") from error
+    os.environ.update(cfg.env)  # a mold that ran a configuration file was started without it
     scoreboard = Scoreboard(fds[0])
     lane = _lane(fds.pop(1))
     extend_path(pythonpath)
@@ -140,11 +150,12 @@ def _cast(settings: Any, fds: list[int]) -> Cast:
     afterfork.set_title(setproctitle, f"indrik: mold [{name or app}]", "indrik-mold")
     identity = privileges.resolve(options)
     hub, preloaded = _preload(app, options) if options["preload_app"] else (None, None)
+    called = hooks.Hooks(found.hooks, hooks.Server(cfg, logs.Logger(cfg), app))
     # Everything here outlives all collections; out of the collector's sight its
     # pages are not written to, and stay shared with the workers.
     gc.collect()
     gc.freeze()
-    return Cast(app, generation, name, loops, scoreboard, lane, options, setproctitle, identity, hub, preloaded)
+    return Cast(app, generation, name, loops, scoreboard, lane, options, setproctitle, identity, hub, preloaded, called)
 
 
 def _lane(fd: int) -> socket.socket:
@@ -165,7 +176,8 @@ def _preload(app: str, options: dict[str, Any]) -> tuple[greenlets.Hub | None, A
     """Load the application before the first fork, patched as its workers need it."""
     hub = greenlets.hub(options["worker_class"])
     preloaded = load.attempt(app)
-    afterfork.adopt_signals()  # a mold must hear what it heard before, whatever the application set
+    afterfork.adopt_signals()
+    afterfork.outlive_sigterm()  # a mold must hear what it heard before, whatever the application set
     if names := _other_threads():
         trouble.log(
             sys.stderr,
@@ -200,13 +212,19 @@ def _setproctitle() -> ModuleType | None:
         return None
 
 
-def _obey(cast: Cast, message: tuple[Any, ...], fds: list[int]) -> Post | Fact:
-    """Carry out an order. Returns the fact that answers it, and in the worker a post:
-    there fds is empty afterwards."""
+def _obey(cast: Cast, message: tuple[Any, ...], fds: list[int]) -> Post | Fact | None:
+    """Carry out an order. Returns the fact that answers it if one does, and in the
+    worker a post: there fds is empty afterwards."""
+    if message[0] == "spawn":
+        return _spawn(cast, message, fds)
+    if not cast.hooks.obey(message):
+        raise WireError(f"an order {message!r}")
+    return None
+
+
+def _spawn(cast: Cast, message: tuple[Any, ...], fds: list[int]) -> Post | Fact:
     slot: Any
     own: Any
-    if message[0] != "spawn":
-        raise WireError(f"an order {message[0]!r}")
     slot, own = message[1:] if len(message) == 3 else (None, None)
     known = isinstance(slot, int) and 0 <= slot < cast.scoreboard.slots and isinstance(own, bool)
     if not known or len(fds) != 1 + own + cast.loops:
@@ -214,11 +232,15 @@ def _obey(cast: Cast, message: tuple[Any, ...], fds: list[int]) -> Post | Fact:
         named = slot if isinstance(slot, int) else -1
         return "not forked", named, errno.EINVAL, trouble.clean(text)[:1000]
     try:
+        worker = cast.hooks.expect()
         pid = _fork_twice()
+    except hooks.HookError as error:
+        return "not forked", slot, errno.EIO, trouble.clean(str(error))[:1000]
     except OSError as error:
         number = error.errno or errno.EIO
         return "not forked", slot, number, os.strerror(number)
-    return ("forked", slot, pid) if pid else _enter(cast, slot, own, fds)
+    cast.hooks.forked(worker, pid or os.getpid())
+    return ("forked", slot, pid) if pid else _enter(cast, slot, own, fds, worker)
 
 
 def _fork_twice() -> int:
@@ -273,8 +295,9 @@ def _fork_again(writer: int) -> None:
             os._exit(0)
 
 
-def _enter(cast: Cast, slot: int, own: bool, fds: list[int]) -> Post:
+def _enter(cast: Cast, slot: int, own: bool, fds: list[int], worker: hooks.Worker) -> Post:
     """Become the worker of a slot, after the fork. Takes over fds."""
+    afterfork.hear_sigterm()
     rows = tuple(cast.scoreboard.seat(slot, seat) for seat in range(cast.scoreboard.seats))
     for row in rows:
         afterfork.enrol(row, cast.generation)
@@ -294,7 +317,7 @@ def _enter(cast: Cast, slot: int, own: bool, fds: list[int]) -> Post:
     if cast.hub is not None:
         cast.hub.renew()
     post = (cast.app, slot, cast.generation, cast.lane, report, replies, rows, lane, cast.options)
-    return Post(*post, cast.identity, cast.preloaded, cast.hub)
+    return Post(*post, cast.identity, cast.hooks, worker, cast.preloaded, cast.hub)
 
 
 def _refuse(channel: Channel, text: str, status: Status) -> Status:

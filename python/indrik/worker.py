@@ -13,6 +13,7 @@ from typing import Any, TextIO
 
 from . import afterfork, asgi, departure, greenlets, gthread, load, privileges, reload, sync, trouble
 from .app import Application, respond
+from .hooks import HookError, Hooks, Worker
 from .reply import Outlet
 from .status import Status
 from .wire import BEAT, Channel, PeerGone, WireError
@@ -39,6 +40,8 @@ class Post:
     own: socket.socket | None
     options: dict[str, Any]
     identity: privileges.Identity
+    hooks: Hooks
+    worker: Worker  # what hooks are called with
     preloaded: Application | None = None
     hub: greenlets.Hub | None = None
 
@@ -57,7 +60,11 @@ def run(post: Post) -> Status:
     worker = os.getpid()
     afterfork.seal_copies((post.lane, post.own, *post.replies, post.report))
     try:
-        status = _boot(post)
+        try:
+            status = _boot(post)
+        finally:
+            if os.getpid() == worker:
+                post.hooks.call_and_log("worker_exit", post.hooks.server, post.worker)
         departure.bound(post.slot, 0.9 * float(post.options["graceful_timeout"]))
         return status
     finally:
@@ -70,6 +77,7 @@ def _boot(post: Post) -> Status:
     errors = sys.stderr or open(os.devnull, "w")
     watch = reload.Watch(post.options["reload_extra_files"]) if post.options["reload"] else None
     try:
+        _call(post, "post_fork", post.hooks.server, post.worker)
         privileges.assume(post.identity)
         hub = post.hub or greenlets.hub(post.options["worker_class"])
         try:
@@ -85,6 +93,10 @@ def _boot(post: Post) -> Status:
     if watch is not None:
         watch.start(lambda paths: post.report.send("changed", paths))
     try:
+        post.worker.wsgi = app
+        _call(post, "post_worker_init", post.worker)
+        post.worker.booted = True
+        afterfork.watch_hooks(post.hooks, post.worker)
         return _serve(post, kind, app, hub, errors)
     except load.Failure as failure:
         return _give_up(post, failure)
@@ -127,10 +139,19 @@ def _serve(post: Post, kind: str, app: Application, hub: greenlets.Hub | None, e
     if kind == "gthread":
         return gthread.run(post, app, errors)
     retire = afterfork.watch_retirement(post.lane.fileno(), post.report)
-    answer = departure.limited(respond, post.options, departure.announced(post.row, retire))
+    around = post.hooks.around(post.worker, respond)
+    answer = departure.limited(around, post.options, departure.announced(post.row, retire))
     post.row[BEAT] = monotonic_ns()
     post.report.send("ready", "wsgi", 1, False)
     return sync.serve(sync.Seat(post.lane, post.replies, post.row), app, errors, answer)
+
+
+def _call(post: Post, name: str, *arguments: Any) -> None:
+    """Call a hook that the worker cannot boot without."""
+    try:
+        post.hooks.call(name, *arguments)
+    except HookError as error:
+        raise load.Failure("boot", str(error), Status.BOOT_FAILED) from error
 
 
 def _give_up(post: Post, failure: load.Failure) -> Status:

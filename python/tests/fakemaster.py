@@ -270,6 +270,8 @@ class Master:
             "loops": LOOPS,
             "version": "0.0.0",
             "options": {**OPTIONS, **self.options},
+            "settings": {},
+            "seconds": {},
             **self.settings,
         }
         send(self.channel, ("configure", settings), self.scoreboard, self.lane_end.fileno())

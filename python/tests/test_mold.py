@@ -168,7 +168,7 @@ def test_descriptors_of_the_wrong_kind_are_refused():
     m = Master()
     with pytest.raises(AssertionError, match="mold ended with 1"), m:
         good = {"app": "a", "generation": 1, "name": "", "pythonpath": [], "worker_class": "sync", "loops": LOOPS}
-        good["options"] = OPTIONS
+        good.update(options=OPTIONS, settings={}, seconds={})
         send(m.channel, ("configure", good), m.scoreboard, m.scoreboard)
         fact = receive(m.channel)[0]
         assert fact[0] == "failed" and "cannot be set up" in fact[1]
