@@ -317,7 +317,7 @@ def fields_of(message: Message) -> Fields:
         text = b"".join([name + value for name, value in fields])
     except (TypeError, ValueError):
         raise BrokenRule("ASGI: headers are an iterable of (name, value), both bytes") from None
-    if b"\n" in text or b"\r" in text or b"\0" in text:
+    if 10 in text or 13 in text or 0 in text:  # LF, CR, NUL; as numbers a third of the time
         raise BrokenRule(f"ASGI: no control characters in a header: {_culprit(fields)}")
     return fields
 
