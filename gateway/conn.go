@@ -141,7 +141,7 @@ func (l *loop) connReady(c *conn, events uint32) {
 		if events&(unix.EPOLLHUP|unix.EPOLLERR) != 0 {
 			l.abandon(c)
 		} else if c.ended {
-			askWhetherGone(c.fd)
+			l.halfClosed(c)
 		}
 	case writing:
 		if events&(unix.EPOLLOUT|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
@@ -154,7 +154,7 @@ func (l *loop) connReady(c *conn, events uint32) {
 			c.left = true
 			l.clientLeft(c)
 		} else if c.ended {
-			askWhetherGone(c.fd)
+			l.halfClosed(c)
 		}
 	case closed: // a late event of this round
 	}
@@ -283,6 +283,17 @@ func (l *loop) write(c *conn, p []byte) {
 	if n > 0 && len(c.client) == 0 { // a Unix socket: that it moves is all that is known
 		atomic.StoreInt64(&c.sending, l.now)
 	}
+}
+
+// halfClosed is called for a client that sent its end while it waits for a
+// response. It is still answered. But most have left, and that only a write
+// shows; an application that would hear of it, an ASGI one, is told now, as by
+// other servers, and not in a minute.
+func (l *loop) halfClosed(c *conn) {
+	if r := c.request; r != nil && r.asgi {
+		l.tellLeft(r)
+	}
+	askWhetherGone(c.fd)
 }
 
 // askWhetherGone makes the kernel find out what has become of a client that sent

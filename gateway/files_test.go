@@ -1,8 +1,10 @@
 package gateway
 
 import (
+	"crypto/tls"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -227,4 +229,39 @@ func TestADirectoryThatIsGone(t *testing.T) {
 		t.Errorf("the log says %d times that the directory is gone", said)
 	}
 	g.log.reset()
+}
+
+// Files are served over TLS as well, by HTTP/2 and by HTTP/1.1, and what is
+// refused there has its page.
+func TestFilesOverTLS(t *testing.T) {
+	large := strings.Repeat("0123456789abcdef", 100_000)
+	dir := t.TempDir()
+	check(t, os.WriteFile(filepath.Join(dir, "a.css"), []byte("small"), 0o644))
+	check(t, os.WriteFile(filepath.Join(dir, "large"), []byte(large), 0o644))
+	g, ca := newTLSRig(t, func(c *Config) { c.Static.Mounts = []StaticMount{{Prefix: "/static", Dir: dir}} })
+	for proto, c := range map[string]*http.Client{"HTTP/2.0": g.http2Client(ca), "HTTP/1.1": http1Client(t, ca)} {
+		for range 2 {
+			r, body := ask(t, c, "GET", g.url("/static/a.css"), nil)
+			if r.Proto != proto || r.StatusCode != 200 || body != "small" || r.ContentLength != 5 || r.Header.Get("Etag") == "" {
+				t.Errorf("%s: got %s %d %q %v", proto, r.Proto, r.StatusCode, body, r.Header)
+			}
+			if r, body = ask(t, c, "GET", g.url("/static/large"), nil); body != large || r.ContentLength != int64(len(large)) {
+				t.Errorf("%s: got %d bytes of %d", proto, len(body), r.ContentLength)
+			}
+			if r, body = ask(t, c, "GET", g.url("/static/large"), nil, "Range", "bytes=3-6"); r.StatusCode != 206 || body != "3456" {
+				t.Errorf("%s: a range got %d %q", proto, r.StatusCode, body)
+			}
+			if r, body = ask(t, c, "HEAD", g.url("/static/large"), nil); body != "" || r.ContentLength != int64(len(large)) {
+				t.Errorf("%s: HEAD got %d bytes of %d", proto, len(body), r.ContentLength)
+			}
+			r, body = ask(t, c, "GET", g.url("/static/none"), nil, "Accept", "application/json")
+			g.judge(proto, r, body, 404, true)
+		}
+	}
+}
+
+func http1Client(t *testing.T, ca *authority) *http.Client {
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: ca.pool, ServerName: "example.org"}, DisableCompression: true}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport, Timeout: 10 * time.Second}
 }

@@ -175,7 +175,8 @@ func (g *gateway) configure(o *order, fds []int) error {
 	if err := g.marks.configure(g.config); err != nil {
 		return err
 	}
-	g.refused.log, g.failed.log = g.log, g.log
+	g.refused.log, g.refused.level = g.log, hclog.Info
+	g.failed.log, g.failed.level = g.log, hclog.Error
 	if g.board, err = dispatch.OpenScoreboard(fds[0]); err != nil {
 		return fmt.Errorf("open the scoreboard: %w", err)
 	}

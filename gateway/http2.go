@@ -35,8 +35,7 @@ type HTTP2 struct {
 // at a time of its own, and costs little beside a handshake.
 func (c Config) server(handler http.Handler, log *log.Logger) *http.Server {
 	var protocols http.Protocols
-	protocols.SetHTTP2(true)
-	protocols.SetUnencryptedHTTP2(true)
+	protocols.SetUnencryptedHTTP2(true) // it is never shown the TLS beneath
 	idle := c.KeepAlive
 	if idle <= 0 {
 		idle = time.Second // a connection without a request is closed soon
@@ -58,9 +57,10 @@ func (c Config) server(handler http.Handler, log *log.Logger) *http.Server {
 // liveHTTP2 serves HTTP/2 until the connection is closed. conn is the resident's
 // socket, or TLS over it.
 func (r *resident) liveHTTP2(conn net.Conn) {
-	r.conn.http2 = true
-	h := &streams{resident: r, first: make(chan struct{})}
-	ln := &single{conn: conn, local: r.sock.local, taken: make(chan struct{}), gone: r.sock.gone}
+	r.model.http2, r.model.tls = true, r.conn.tls
+	polite := &graceful{Conn: conn}
+	h := &streams{resident: r, conn: polite, first: make(chan struct{})}
+	ln := &single{conn: polite, local: r.sock.local, taken: make(chan struct{}), gone: r.sock.gone}
 	server := r.gateway.config.server(h, log.New(debugWriter{r.gateway.log}, "", 0))
 	go func() { _ = server.Serve(ln) }() // ends with the connection, or by a drain
 	<-ln.taken
@@ -79,6 +79,12 @@ func (h *streams) shutDown(server *http.Server) {
 	defer wait.Stop()
 	select {
 	case <-h.first:
+	case <-wait.C:
+	case <-h.resident.sock.gone:
+	}
+	h.conn.announce()
+	wait.Reset(goAwayWait)
+	select {
 	case <-wait.C:
 	case <-h.resident.sock.gone:
 	}
@@ -101,6 +107,7 @@ func (h *streams) shutDown(server *http.Server) {
 // net/http's.
 type streams struct {
 	resident *resident
+	conn     *graceful
 	drained  atomic.Bool
 	once     sync.Once
 	first    chan struct{} // closed by the first request
@@ -112,7 +119,7 @@ type streams struct {
 func (h *streams) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	h.once.Do(func() { close(h.first) })
 	r := h.resident
-	own := *r.conn // never changed while streams live
+	own := r.model
 	t := newStream(w, q)
 	defer t.close()
 	x := &exchange{

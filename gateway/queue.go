@@ -90,6 +90,9 @@ func (l *loop) sendBatch(ln *lane, requests []*request) {
 	for _, r := range requests[:sent] {
 		r.phase, r.lane, r.since = dispatched, ln, l.now
 		ln.dispatched++
+		if r.asgi && r.conn != nil && r.conn.ended {
+			l.tellLeft(r) // it sent its end while the request was queued
+		}
 		if r.body != nil {
 			_ = r.body.Close() // the message holds its own copy
 			r.body = nil

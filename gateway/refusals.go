@@ -21,7 +21,8 @@ const (
 // can cause as many as they like, so there are no more than refusalLines in a
 // period, and then one that says how many were left out. Any goroutine may use it.
 type refusals struct {
-	log hclog.Logger
+	log   hclog.Logger
+	level hclog.Level // of the line about those left out
 
 	mu      sync.Mutex
 	until   time.Time
@@ -53,23 +54,22 @@ func (r *refusals) tell() {
 	r.omitted = 0
 	r.mu.Unlock()
 	if omitted > 0 {
-		r.log.Warn("lines about refused requests were left out", "count", omitted, "limit", refusalLines, "period", refusalPeriod)
+		r.log.Log(r.level, "lines about refused requests were left out", "count", omitted, "limit", refusalLines, "period", refusalPeriod)
 	}
 }
 
 // note logs a response of the gateway itself: why, to whom, under which id, and
 // what the client had written, if that is to blame.
 func (g *gateway) note(why error, a ownAnswer, c *conn, state *asked, data []byte) {
-	kind, level, message := &g.refused, hclog.Warn, "request refused"
+	// What clients do is everyday, and of a worker's death the master warns.
+	kind, level, message := &g.refused, hclog.Info, "request refused"
 	switch {
-	case a.status == 408:
-		level = hclog.Info // an everyday thing
 	case errors.Is(why, errBadReply):
 		kind, level, message = &g.failed, hclog.Error, "reply refused"
 	case a.status == 500 || a.status == 507:
 		kind, level, message = &g.failed, hclog.Error, "request failed"
 	case a.status == 502 || a.status == 504:
-		kind, message = &g.failed, "request failed"
+		message = "request failed"
 	}
 	if !kind.admit() {
 		return

@@ -197,7 +197,7 @@ func TestAFloodOfRefusalsIsCounted(t *testing.T) {
 	if lines := strings.Count(said, "request refused"); lines != refusalLines || !strings.Contains(said, `client=127.0.0.1`) || !strings.Contains(said, `line="nonsense \x1b[31m\r\n"`) {
 		t.Errorf("%d refusals gave %d lines:\n%s", n, lines, said)
 	}
-	r := refusals{log: hclog.New(&hclog.LoggerOptions{Output: g.log})}
+	r := refusals{log: hclog.New(&hclog.LoggerOptions{Output: g.log}), level: hclog.Info}
 	for range refusalLines + 5 {
 		r.admit()
 	}

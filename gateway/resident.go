@@ -17,6 +17,7 @@ type resident struct {
 	loop    *loop // only to post to
 	gateway *gateway
 	conn    *conn
+	model   conn // as it was in the beginning; each stream of HTTP/2 is a copy
 	sock    *socket
 
 	mu      sync.Mutex
@@ -35,10 +36,11 @@ func (l *loop) settle(c *conn, data []byte, live func(*resident)) {
 		_ = l.watch(c.fd, unix.EPOLLRDHUP|unix.EPOLLET, source{kind: aConn, conn: c})
 	}
 	r := &resident{
-		loop: l, gateway: l.gateway, conn: c,
+		loop: l, gateway: l.gateway, conn: c, model: *c,
 		sock: newSocket(c, append([]byte(nil), data...)),
 	}
 	c.fd, c.pending, c.partial = -1, nil, nil
+	r.model.fd, r.model.pending, r.model.partial = -1, nil, nil
 	l.gateway.residents.add(r)
 	go func() {
 		live(r)

@@ -125,7 +125,7 @@ func (r *resident) liveTLS() {
 	}
 	state := secure.ConnectionState()
 	r.conn.tls = tlsItems(&state)
-	if state.NegotiatedProtocol == "h2" {
+	if state.NegotiatedProtocol == "h2" && state.Version >= tls.VersionTLS12 { // RFC 9113 section 9.2
 		r.liveHTTP2(secure)
 		return
 	}

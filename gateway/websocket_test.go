@@ -368,3 +368,23 @@ func TestEndings(t *testing.T) {
 		}
 	}
 }
+
+// A conversation over TLS is one like any other.
+func TestConversationOverTLS(t *testing.T) {
+	ca := newAuthority(t, "ca")
+	file := ca.issue("example", 7, "example.org")
+	g := newTalk(t, func(c *Config) {
+		c.TLS = &TLS{Options: Certificates{Certificates: []string{file}, Protocols: []string{"http/1.1"}}}
+	}, echo)
+	c, _ := g.secure(ca, nil)
+	c.say("GET /chat HTTP/1.1\r\n" + upgradeFields + "\r\n")
+	if r, err := http.ReadResponse(c.in, &http.Request{Method: "GET"}); err != nil || r.StatusCode != 101 {
+		t.Fatalf("the handshake got %v, %v", r, err)
+	}
+	for _, data := range []string{"hello", strings.Repeat("x", 3*inlineMessage)} {
+		go c.say(masked(0x81, data))
+		c.hearsFrame(0x81, data)
+	}
+	check(t, g.master.Send(DrainOrder()))
+	c.hearsFrame(0x88, string(websocket.AppendClose(nil, 1012, "")[2:]))
+}

@@ -19,7 +19,7 @@ from marshal import loads
 from time import monotonic, monotonic_ns
 from typing import TYPE_CHECKING, Any, Callable, TextIO
 
-from . import asgi_loop, trouble
+from . import afterfork, asgi_loop, load, trouble
 from .asgi_body import FileBody, StreamBody
 from .asgi_http import Request
 from .asgi_lifespan import Lifespan, StartupFailed
@@ -47,12 +47,12 @@ _NONE: list[int] = []  # no descriptors; never changed
 def run(post: Post, app: Callable[..., Any], errors: TextIO) -> Status:
     """Be the asgi worker of this post until it is retired; returns its exit status.
 
-    Says ready, or why the application cannot start.
+    Says ready; load.Failure if the application cannot start.
     """
     try:
         loop = asgi_loop.new(post.options["asgi_loop"])
     except asgi_loop.NoLoop as error:
-        return _give_up(post, "load", str(error), Status.CANNOT_LOAD)
+        raise load.Failure("load", str(error), Status.CANNOT_LOAD) from error
     try:
         return loop.run_until_complete(_live(post, app, loop, errors))
     except PeerGone:
@@ -66,7 +66,8 @@ async def _live(post: Post, app: Callable[..., Any], loop: Loop, errors: TextIO)
     try:
         await lifespan.startup()
     except StartupFailed as failure:
-        return _give_up(post, "boot", f"the application's startup failed: {failure}", Status.BOOT_FAILED)
+        text = f"the application's startup failed: {failure}"
+        raise load.Failure("boot", text, Status.BOOT_FAILED) from failure
     worker = Worker(post, app, loop, lifespan.state, errors)
     try:
         await worker.serve()
@@ -109,7 +110,7 @@ class Worker:
         """Say ready and take requests until the lane is at its end. WireError if what
         comes is not one."""
         self._ours = asyncio.all_tasks(self.loop)
-        asgi_loop.watch_sigterm(lambda: self._ask_to_leave("SIGTERM"))
+        afterfork.watch_sigterm(lambda: self._ask_to_leave("SIGTERM"))
         self._beat()
         self.loop.add_reader(self._lane.fileno(), self._take)
         self._post.report.send("ready", "asgi", self._post.options["worker_connections"], True)
@@ -255,11 +256,3 @@ def _close(loop: Loop) -> None:
     finally:
         asyncio.set_event_loop(None)
         loop.close()
-
-
-def _give_up(post: Post, stage: str, text: str, status: Status) -> Status:
-    try:
-        post.report.send("failed", stage, trouble.limited(text))
-    except PeerGone:
-        pass  # the master is gone; the status is all that is left to say
-    return status

@@ -53,7 +53,7 @@ class Request:
     _complete = False  # the application has sent the last piece of the body
     _finished = False  # the reply is sent, all of it
     _over: asyncio.Event | None = None  # somebody waits for the end
-    disconnected = False  # the client left
+    disconnected = False  # the application is told that the client left
     retired = False  # its time is over: the worker must go
     task: asyncio.Task[None] | None = None
 
@@ -95,7 +95,8 @@ class Request:
                 self._stream.close()
 
     def leave(self) -> None:
-        """The client left."""
+        """The client left, or has at least sent its end: receive() says so, once and for all.
+        send() does when the gateway has closed the stream, and then it is certain."""
         self.disconnected = True
         if self._over is not None:
             self._over.set()
@@ -185,8 +186,6 @@ class Request:
             raise BrokenRule("ASGI: http.response.start comes before http.response.body")
 
     async def _begin(self, head: tuple[int, Fields], data: bytes, more: bool) -> None:
-        if self.disconnected:
-            raise ClientLeft("the client left")
         self._stream = await asgi_reply.begin(self._worker.loop, self._outlet, self._request, *head, data)
         self._head = None
         await self._go_on(self._stream, b"", more)
@@ -260,16 +259,15 @@ class Request:
     # How it ends when it does not end well.
 
     async def _left_unfinished(self, scope: Scope) -> None:
-        if self.disconnected:
-            return
         if self._complete:
             text = "ASGI: the application returned without the http.response.trailers it had announced"
         elif self._stream is not None:
             text = "ASGI: the application returned before the last http.response.body"
         else:
             text = "ASGI: the application returned without a response"
-        trouble.log(self._worker.errors, f"{_named(scope, self._request)} failed:\n{text}\n")
-        await self._fail(text)
+        if not self.disconnected:
+            trouble.log(self._worker.errors, f"{_named(scope, self._request)} failed:\n{text}\n")
+        await self._fail(text)  # also if nobody hears it: the gateway counts what is held
 
     async def _failed(self, scope: Scope, error: BaseException) -> None:
         """The application raised error: 500 if nothing was sent, else the news that the

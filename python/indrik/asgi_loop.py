@@ -6,10 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import os
-import signal
-from types import FrameType
-from typing import Callable
 
 Loop = asyncio.AbstractEventLoop
 
@@ -75,21 +71,3 @@ async def end(loop: Loop, timeout: float) -> None:
         task.cancel()
     if rest:
         await asyncio.wait(rest, timeout=timeout)
-
-
-def watch_sigterm(heard: Callable[[], None]) -> None:
-    """Have SIGTERM call heard, in the main thread.
-
-    Not by loop.add_signal_handler: a process that the application forks off would share
-    its wake-up pipe, and its SIGTERM would be ours.
-    """
-    worker = os.getpid()
-
-    def handle(signum: int, frame: FrameType | None) -> None:
-        if os.getpid() == worker:
-            heard()
-            return
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    signal.signal(signal.SIGTERM, handle)

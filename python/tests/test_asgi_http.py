@@ -128,8 +128,8 @@ def test_a_cut_body_is_a_disconnect(shop, length):
     with ours:
         assert len(ours.recv(1, socket.MSG_PEEK)) == 1
         until(lambda: b"waits" in shop.get("story").body)
-    del number
-    until(lambda: json.loads(shop.get("story").body) == ["http.disconnect", "http.disconnect"])
+    assert shop.answer(number).status == 500
+    assert json.loads(shop.get("story").body) == ["http.disconnect", "http.disconnect"]
 
 
 def test_nothing_is_lost_by_a_cancelled_receive(shop):
@@ -152,9 +152,22 @@ def test_a_client_that_left_is_told(shop):
     number = shop.ask("until_disconnect")
     until(lambda: b"waits" in shop.get("story").body)
     shop.left(number)
-    until(lambda: json.loads(shop.get("story").body) == ["http.disconnect", "http.disconnect"])
+    assert shop.answer(number).status == 500  # nobody hears it, but the gateway knows that nothing is held
+    assert json.loads(shop.get("story").body) == ["http.disconnect", "http.disconnect"]
     shop.left(number)  # once more, after its end
     shop.left(12345)
+
+
+def test_a_client_that_half_closed_is_still_answered(shop):
+    """An application that does not ask is not disturbed by the news."""
+    number = shop.ask("gated", path="/half")
+    message, fds = receive(shop.worker.replies[0])
+    shop.left(number)
+    shop.get("opens", path="/half")
+    with socket.socket(fileno=fds[0]) as stream:
+        stream.settimeout(LIMIT)
+        assert message[4] + stream.recv(100) == b"firstsecond"
+    assert receive(shop.worker.replies[0])[0] == (number, None, True, "")
 
 
 def test_a_stream_nobody_reads_any_more_ends_by_an_oserror(shop):

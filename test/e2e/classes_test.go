@@ -48,6 +48,18 @@ func eachClass(t *testing.T, clients int, test func(t *testing.T, c class)) {
 	}
 }
 
+// allServe waits until each of n workers has answered a request, so that the
+// gateway is known to have all of their sockets.
+func (s *service) allServe(n int) {
+	s.t.Helper()
+	seen := map[string]bool{}
+	s.until(fmt.Sprintf("answers of %d workers", n), func() bool {
+		_, pid := s.get("/pid")
+		seen[pid] = true
+		return len(seen) == n
+	})
+}
+
 // However many workers are killed, only what they held is lost: each of those
 // requests gets a 502 on a connection that goes on, all others their answer.
 func TestTenThousandRequestsAndRandomKills(t *testing.T) {
@@ -56,7 +68,7 @@ func TestTenThousandRequestsAndRandomKills(t *testing.T) {
 	eachClass(t, clients, func(t *testing.T, c class) {
 		s := serve(t, launch{app: c.app, args: append([]string{"-w", "3", "--log-level", "debug"}, c.args...)})
 		s.allow("worker ended", "restart budget spent", lost)
-		s.ready(3)
+		s.allServe(3)
 		check := s.calm()
 		l := s.load(clients, "/")
 		for n := range kills {
@@ -88,7 +100,7 @@ func TestWorkersAreReplacedAfterSoManyRequests(t *testing.T) {
 	eachClass(t, clients, func(t *testing.T, c class) {
 		args := []string{"-w", "2", "--max-requests", "100", "--max-requests-jitter", "50", "--log-level", "debug"}
 		s := serve(t, launch{app: c.app, args: append(args, c.args...)})
-		s.ready(2)
+		s.allServe(2)
 		first := s.children("worker")
 		check := s.calm()
 		l := s.load(clients, "/")

@@ -216,6 +216,7 @@ func TestHeaderFieldsBothWays(t *testing.T) {
 func TestMalformedRequests(t *testing.T) {
 	t.Parallel()
 	s := serve(t, launch{app: "web:bare"})
+	s.allow("request refused: ")
 	for name, tc := range map[string]struct {
 		request string
 		status  int

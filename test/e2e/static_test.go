@@ -1,0 +1,40 @@
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// Files are there whatever the workers do: the only one is busy here.
+func TestFilesAreServedWithoutAWorker(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "app.css"), []byte("a {}"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, launch{app: "plain", args: []string{"-w", "1", "--static", "/static=" + dir}})
+	busy := s.client()
+	busy.send("GET /hold/busy/2 HTTP/1.1\r\nHost: x\r\n\r\n")
+	s.note("busy")
+	began := time.Now()
+	for range 10 {
+		s.wants("/static/app.css", 200, "a {}")
+	}
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("ten files took %v beside a busy worker", took)
+	}
+	busy.wants("GET", 200, "held")
+	if status, _ := s.get("/static/none"); status != 404 {
+		t.Errorf("a missing file got %d", status)
+	}
+	s.wants("/cwd", 200, world.apps)
+	s.stop()
+}
+
+func TestADirectoryOfFilesThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	s := refused(t, launch{app: "plain", args: []string{"--static", "/static=/nonexistent/files"}}, 2)
+	s.stderr.await(t, 1, "indrik: ", "--static", "/nonexistent/files")
+}
