@@ -12,9 +12,12 @@ from __future__ import annotations
 
 import functools
 import os
+import select
+import signal
+import socket
 import sys
 from time import monotonic_ns
-from typing import TYPE_CHECKING, Any, Callable, TextIO
+from typing import TYPE_CHECKING, Callable, TextIO
 
 from . import afterfork, departure, load, trouble
 from .app import Application, respond
@@ -25,55 +28,99 @@ from .wire import BEAT, LIFE, PeerGone, WireError
 if TYPE_CHECKING:
     from .worker import Post
 
-_LIFE = 1.0  # seconds between two signs of life of the main thread
+_LIFE = 1000  # milliseconds between two signs of life of the main thread
 
 
 def run(post: Post, app: Application, errors: TextIO) -> Status:
     """Be a gthread worker until it is retired and every seat has answered what it held."""
-    import queue  # these two only here: gevent and eventlet want to be ahead of them
-    import threading
-
     retire = afterfork.watch_retirement(post.lane.fileno(), post.report)
     # In a sync worker KeyboardInterrupt and its like end the process. Here that would
     # take the requests of other seats with it, so it fails one request and no more.
     tired = departure.announced(post.row, retire)
-    answer = departure.limited(
-        post.hooks.around(post.worker, functools.partial(respond, caught=BaseException)), post.options, tired)
-    outcomes: Any = queue.SimpleQueue()
-    gate, rest = threading.Event(), threading.Event()
-    seats = [Seat(post.lane, post.replies, row) for row in post.rows]
+    answer = post.hooks.around(post.worker, functools.partial(respond, caught=BaseException))
+    answer = departure.limited(answer, post.options, tired)
+    crew = _Crew(post, retire)
+    try:
+        crew.start(lambda seat: _outcome(seat, app, errors, answer))
+        post.report.send("ready", "wsgi", crew.size, False)
+        crew.open = True
+        return crew.watch()
+    finally:
+        crew.release()
 
-    def sit(seat: Seat) -> None:
-        outcome = Status.CRASHED
+
+class _Crew:
+    """The threads of a worker. They wait for each other before the first request is taken,
+    and after the last one: a thread that has ended must not be signalled.
+
+    They are no daemons, because a thread that the application starts inherits that, and
+    would be cut off in the middle when the worker leaves.
+    """
+
+    def __init__(self, post: Post, retire: afterfork.Retirement) -> None:
+        import threading  # only here: gevent and eventlet want to be ahead of it
+
+        self.open = False  # whether they are to serve once they are let go
+        self.size = len(post.rows)
+        self._post, self._retire = post, retire
+        self._outcomes: list[Status] = []
+        self._bell, self._rope = socket.socketpair()
+        self._thread = threading.Thread
+        self._gate, self._rest = threading.Event(), threading.Event()
+
+    def start(self, serve: Callable[[Seat], Status]) -> None:
+        """Start them all. Failure if the limits are too low for that."""
+        for number, row in enumerate(self._post.rows):
+            seat = Seat(self._post.lane, self._post.replies, row)
+            thread = self._thread(target=self._sit, args=(serve, seat), name=f"indrik-seat-{number}")
+            try:
+                thread.start()
+            except RuntimeError as error:
+                text = f"thread {number + 1} of {self.size} cannot be started: {error} (limits on tasks or memory)"
+                raise load.Failure("boot", text, Status.BOOT_FAILED) from error
+            self._retire.waiting.append((thread.ident or 0, row))
+            row[BEAT] = monotonic_ns()
+
+    def watch(self) -> Status:
+        """Let them serve until all have ended; when one has, so shall the others.
+
+        A signal that comes just before the main thread begins to wait would be acted on only
+        after it has: so signals ring the same bell as the threads do, and the wait ends.
+        """
+        self._rope.setblocking(False)
+        self._bell.setblocking(False)
+        signal.set_wakeup_fd(self._rope.fileno(), warn_on_full_buffer=False)
+        bell = select.poll()
+        bell.register(self._bell, select.POLLIN)
+        self._gate.set()
+        while len(self._outcomes) < self.size:
+            self._post.row[LIFE] = monotonic_ns()
+            if bell.poll(_LIFE):
+                self._bell.recv(4096)
+            if self._outcomes:
+                self._retire()
+        return max(self._outcomes)
+
+    def release(self) -> None:
+        """Let all threads end, whatever became of the main one."""
+        signal.set_wakeup_fd(-1)
+        self._retire()
+        self._gate.set()
+        self._rest.set()
+
+    def _sit(self, serve: Callable[[Seat], Status], seat: Seat) -> None:
+        outcome = Status.CRASHED  # if what happens is none of what can: threading tells of it
         try:
-            gate.wait()
-            outcome = _outcome(seat, app, errors, answer)
+            self._gate.wait()
+            if self.open:
+                outcome = serve(seat)
         finally:
-            outcomes.put(outcome)
-        rest.wait()  # for ever: a thread that has ended must not be signalled
-
-    for number, seat in enumerate(seats):
-        thread = threading.Thread(target=sit, args=(seat,), name=f"indrik-seat-{number}", daemon=True)
-        try:
-            thread.start()
-        except RuntimeError as error:
-            text = f"thread {number + 1} of {len(seats)} cannot be started: {error}; see the limits on tasks and memory"
-            raise load.Failure("boot", text, Status.BOOT_FAILED) from error
-        retire.waiting.append((thread.ident or 0, seat.row))
-        seat.row[BEAT] = monotonic_ns()
-    post.report.send("ready", "wsgi", len(seats), False)
-    gate.set()
-    status, left = Status.DONE, len(seats)
-    while left:
-        post.row[LIFE] = monotonic_ns()
-        try:
-            outcome = outcomes.get(timeout=_LIFE)
-        except queue.Empty:
-            continue
-        left -= 1
-        retire()  # when one seat has ended, so shall the others
-        status = status or outcome
-    return status
+            self._outcomes.append(outcome)
+            try:
+                self._rope.send(b".")
+            except BlockingIOError:
+                pass  # it rings already
+            self._rest.wait()
 
 
 def _outcome(seat: Seat, app: Application, errors: TextIO, answer: Callable[..., None]) -> Status:

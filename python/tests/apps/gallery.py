@@ -1,5 +1,7 @@
 """A gallery of applications, good and bad. Each is one behaviour of a real one."""
 
+import atexit
+import ctypes
 import gzip
 import hashlib
 import io
@@ -502,7 +504,7 @@ def waits(environ, start_response):
 
 
 def naps(environ, start_response):
-    time.sleep(float(environ["QUERY_STRING"]))
+    time.sleep(float(environ["PATH_INFO"]))
     start_response("200 OK", TEXT)
     return [b"rested"]
 
@@ -562,3 +564,60 @@ def half(environ, start_response):
     time.sleep(0.5)
     start_response("200 OK", TEXT)
     return [b"waited"]
+
+
+def forks_and_returns(environ, start_response):
+    """Both the worker and its copy come back from here."""
+    how = environ["PATH_INFO"]
+    pid = os.fork()
+    if pid:
+        start_response("200 OK", [*TEXT, ("X-Child", str(pid))])
+        return iter([b"par", b"ent"])
+    if how == "exits":
+        sys.exit(7)
+    if how == "raises":
+        raise ZeroDivisionError("in the copy")
+    start_response("200 OK", TEXT)
+    return iter([b"co", b"py"]) if how == "streams" else [b"copy"]
+
+
+def forks_in_a_stream(environ, start_response):
+    start_response("200 OK", TEXT)
+    yield b"one "
+    if os.fork():
+        os.wait()
+        yield b"parent"
+    else:
+        yield b"copy"
+
+
+def reaps(environ, start_response):
+    """How the child in PATH_INFO ended."""
+    code = os.waitstatus_to_exitcode(os.waitpid(int(environ["PATH_INFO"]), 0)[1])
+    start_response("200 OK", TEXT)
+    return [json.dumps(code).encode()]
+
+
+def leaves_thread(environ, start_response):
+    threading.Thread(target=time.sleep, args=(600,), name="forgotten").start()
+    return hello(environ, start_response)
+
+
+def leaves_atexit(environ, start_response):
+    atexit.register(ctypes.CDLL(None).sleep, 600)
+    return hello(environ, start_response)
+
+
+def crashes_deep(environ, start_response):
+    ctypes.string_at(0)
+
+
+def leaps(environ, start_response):
+    os._exit(9)
+
+
+def blocks(environ, start_response):
+    """Stands still where no hub can take over."""
+    ctypes.CDLL(None).sleep(2)
+    start_response("200 OK", TEXT)
+    return [b"blocked"]
