@@ -1,10 +1,13 @@
 package gateway
 
 import (
+	"bufio"
+	"crypto/tls"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"io"
+	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -204,4 +207,50 @@ func FuzzProxyHeader(f *testing.F) {
 			t.Errorf("%q is read differently the second time", data)
 		}
 	})
+}
+
+// The header comes before the handshake, in a packet of its own or with it.
+func TestAnnouncedTLS(t *testing.T) {
+	g, ca := newTLSRig(t, func(c *Config) { c.Proxies = Proxies{Protocol: "auto", ProtocolAllowIPs: "127.0.0.1"} })
+	seen := make(chan map[string]any, 2)
+	g.hire(0, func(s *seat, id int64, env map[string]any, body []byte, _ int) {
+		seen <- env
+		s.send(dispatch.Tuple{id, "200 OK", fields(), body})
+	})
+	for _, apart := range []bool{true, false} {
+		raw := g.dial()
+		conn := &announcing{Conn: raw.Conn, header: v2TCP4(tlsTLV...), apart: apart}
+		secure := tls.Client(conn, &tls.Config{RootCAs: ca.pool, ServerName: "example.org"})
+		c := &client{t: t, Conn: secure, in: bufio.NewReader(secure)}
+		c.say("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		if r, _ := c.hear("GET"); r.StatusCode != 200 {
+			t.Errorf("got %d", r.StatusCode)
+		}
+		expectEnviron(t, "TLS", <-seen, "REMOTE_ADDR=192.0.2.7 REMOTE_PORT=4097 wsgi.url_scheme=https PROXY_PORT=443")
+	}
+	c := g.dial()
+	c.say("\x16\x03\x01\x00\x05hello")
+	if rest, _ := io.ReadAll(c.Conn); len(rest) > 0 {
+		t.Errorf("a handshake without a header was answered %q", rest)
+	}
+}
+
+// announcing sends a header before the first bytes, in the same packet or apart.
+type announcing struct {
+	net.Conn
+	header string
+	apart  bool
+}
+
+func (a *announcing) Write(p []byte) (int, error) {
+	header := a.header
+	a.header = ""
+	if a.apart && header != "" {
+		if _, err := io.WriteString(a.Conn, header); err != nil {
+			return 0, err
+		}
+		header = ""
+	}
+	n, err := a.Conn.Write(append([]byte(header), p...))
+	return max(n-len(header), 0), err
 }
