@@ -26,7 +26,7 @@ var parserSettings = []Setting{
 		Default: "64KiB", Min: 1024, Max: 65536,
 		Help:  "Refuse a request whose line and header fields together are longer with 431",
 		Note:  "Gunicorn has no such setting; the product of its three others is its limit.",
-		Since: "0.2.0",
+		Since: "0.1.0",
 	},
 	{
 		Name: "permit_unconventional_http_method", Flag: "permit-unconventional-http-method", Group: Gateway, Kind: Bool,
