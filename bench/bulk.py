@@ -172,8 +172,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         os.makedirs(f"{folder}/files")
         with open(f"{folder}/files/down", "wb") as f:
-            for _ in range(args.size):
-                f.write(BLOCK)
+            f.writelines(BLOCK for _ in range(args.size))
         os.environ.update(BULK_FILE=f"{folder}/files/down", BULK_SIZE=str(size))
         all_cases = cases(size)
         for _ in range(args.rounds):
