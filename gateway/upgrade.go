@@ -88,8 +88,9 @@ func (t *takeover) await(s *submission, line logLine) {
 	begun := make(chan []byte, 1) // what it wrote first; nil if it closed its end before
 	go func() {
 		first := make([]byte, copyBuffer/4)
-		n, _ := t.ours.Read(first) // an end or an error: it wrote nothing
-		begun <- first[:n]
+		// Only looked at, so that written sees it too: which of the two is asked
+		// first is chance when the application wrote and then answered.
+		begun <- first[:t.peek(first)]
 	}()
 	var first []byte
 	select {
@@ -119,6 +120,8 @@ func (t *takeover) await(s *submission, line logLine) {
 			return
 		}
 	}
+	n, _ := t.ours.Read(first) // what was looked at, or more by now
+	first = first[:n]
 	t.carry(first)
 	x.keep, x.data = false, nil
 	line.log(x.gateway.access, upgradeStatus(first), t.sent.Load())
@@ -135,6 +138,24 @@ func (t *takeover) written() bool {
 		n, _, _ = unix.Recvfrom(int(fd), make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT) // none: nothing written
 	})
 	return err == nil && n > 0
+}
+
+// peek waits until the application has written, and looks at that. It returns 0 if
+// it closed its end, or the deadline has passed.
+func (t *takeover) peek(p []byte) (n int) {
+	raw, err := t.ours.SyscallConn()
+	if err != nil {
+		return 0
+	}
+	err = raw.Read(func(fd uintptr) bool {
+		var errno error
+		n, _, errno = unix.Recvfrom(int(fd), p, unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		return errno != unix.EAGAIN && errno != unix.EINTR
+	})
+	if err != nil {
+		return 0
+	}
+	return max(n, 0)
 }
 
 // carry copies both ways until the application closes its end, or the client
