@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .worker import Post
 
 _BATCH = 32  # requests taken off the lane before others have their turn
+_FULL_ROUNDS = 8  # after which more are expected than before
 _BEAT = 0.5  # seconds between beats; the protocol asks for one a second
 _SHUTDOWN_SHARE = 0.1  # of graceful_timeout is kept for the lifespan's shutdown,
 _SHUTDOWN_MOST = 5.0  # but no more than this many seconds
@@ -99,6 +100,7 @@ class Worker:
         self._view = memoryview(self._buffers[0])
         self._held: dict[int, Request | Conversation] = {}
         self._taken = 0
+        self._likely, self._full = 1, 0  # requests to expect, and rounds in which there were as many
         self._answered = 0
         self._leave_after = _leave_after(post.options)
         self._retired: asyncio.Future[None] = loop.create_future()
@@ -162,15 +164,18 @@ class Worker:
         goes on, so nothing may be.
 
         This is a part of the cost of every request, so the usual one is made here, without
-        a call that is not needed.
+        a call that is not needed. To find the lane empty costs as much as to find it full,
+        and if something is left on it the loop calls again; so no more is asked of it than
+        it had the last time, until that was too little for some rounds.
         """
         receive, buffers, view = self._lane.recvmsg_into, self._buffers, self._view
         held, outlets, state, create_task = self._held, self._outlets, self._state, self.loop.create_task
         try:
-            for _ in range(_BATCH):
+            for taken in range(self._likely):
                 try:
                     size, ancillary, flags, _ = receive(buffers, _CONTROL, _CLOEXEC)
                 except BlockingIOError:
+                    self._likely, self._full = taken or 1, 0
                     return
                 except ConnectionResetError:
                     continue  # comes once, ahead of what a dead gateway had sent
@@ -203,6 +208,9 @@ class Worker:
                 self._taken += 1
                 if self._taken == self._leave_after:
                     self._ask_to_leave("max_requests")
+            self._full += 1
+            if self._full == _FULL_ROUNDS:
+                self._likely, self._full = min(2 * self._likely, _BATCH), 0
         except WireError as error:
             self._stop_reading(error)
 
