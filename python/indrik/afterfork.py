@@ -14,6 +14,7 @@ import os
 import signal
 import socket
 import sys
+import weakref
 from collections.abc import Iterable
 from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any, Callable, Optional
@@ -163,10 +164,12 @@ def seal_copies(ours: Iterable[socket.socket | wire.Channel | None]) -> None:
     when the worker ends, whatever it leaves behind. That a socket was closed meanwhile, and
     its number is now the application's, is seen when the time comes.
     """
-    held = [each for each in ours if each is not None]
+    # Weakly, because the interpreter drops its hooks when it is all but gone, and what then
+    # goes with them cannot be finalized (CPython 3.9 crashes).
+    held = [weakref.ref(each) for each in ours if each is not None]
 
     def seal() -> None:
-        numbers = [each.fileno() for each in held]
+        numbers = [each.fileno() for each in (ref() for ref in held) if each is not None]
         ended, other = _socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         other.close()
         for number in numbers:

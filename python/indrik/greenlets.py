@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 16  # requests taken off the lane before those taken get to run
 _BEAT = 1.0  # seconds
+_PARTS = {
+    "gevent": ("gevent.monkey", "gevent.socket", "gevent.lock"),
+    "eventlet": ("eventlet.hubs", "eventlet.semaphore"),
+}
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,17 @@ class Hub:
     wait_read: Callable[[int], None]  # one greenlet at a time for a descriptor
     wait_write: Callable[[int], None]
     semaphore: Callable[[int], Any]
+
+
+def prepare(kind: str) -> None:
+    """Mold, before the fork: import what every worker of this class will need, and patch
+    nothing. If it is missing, the workers say so."""
+    if kind in ("gevent", "eventlet"):
+        try:
+            for name in (kind, *_PARTS[kind]):
+                importlib.import_module(name)
+        except ImportError:
+            pass
 
 
 def hub(kind: str) -> Hub | None:

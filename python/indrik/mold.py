@@ -149,6 +149,7 @@ def _cast(settings: Any, fds: list[int], found: config.Config) -> Cast:
     setproctitle = _setproctitle()
     afterfork.set_title(setproctitle, f"indrik: mold [{name or app}]", "indrik-mold")
     identity = privileges.resolve(options)
+    greenlets.prepare(options["worker_class"])
     hub, preloaded = _preload(app, options) if options["preload_app"] else (None, None)
     called = hooks.Hooks(found.hooks, hooks.Server(cfg, logs.Logger(cfg), app))
     # Everything here outlives all collections; out of the collector's sight its

@@ -41,6 +41,9 @@ class Watch:
         self._modules: set[str] = set()  # names whose files are known
         for path in self._extra_paths():
             self._stamps[path] = _stamp(path)
+        # Python takes a .pyc for that of a source of the same size and second. Who saves twice
+        # in a second would get what was there first, so none is written.
+        sys.dont_write_bytecode = True
         sys.meta_path.insert(0, self)  # a finder needs no base class
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:

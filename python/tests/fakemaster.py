@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
+import importlib.util
 import io
 import marshal
 import os
@@ -20,6 +21,8 @@ import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 PYTHON = Path(__file__).resolve().parent.parent
 APPS = Path(__file__).resolve().parent / "apps"
@@ -363,6 +366,12 @@ class Master:
 
     def get(self, worker: Worker, body: Any = b"", **more: Any) -> Answer:
         return self.answer(worker, self.ask(body, **more))
+
+
+def needs(kind: str) -> None:
+    """Skip the test if the package that a worker class is made of is missing."""
+    if kind in ("gevent", "eventlet") and importlib.util.find_spec(kind) is None:
+        pytest.skip(f"{kind} is not installed")
 
 
 def until(holds: Any) -> None:

@@ -1,7 +1,6 @@
 """What every WSGI worker class must do alike, and what makes each of them one."""
 
 import contextlib
-import importlib.util
 import json
 import os
 import select
@@ -11,7 +10,7 @@ import time
 from collections import Counter
 
 import pytest
-from fakemaster import LIMIT, Master, fine, play, receive, send, until
+from fakemaster import LIMIT, Master, fine, needs, play, receive, send, until
 
 NOISE = "EventletDeprecationWarning"  # eventlet's own word at every start
 
@@ -21,11 +20,6 @@ MANY = KINDS[1:]  # those that answer several requests at a time
 
 def options(kind, **more):
     return {"worker_class": kind, "threads": 4 if kind == "gthread" else 1, **more}
-
-
-def needs(kind):
-    if kind in ("gevent", "eventlet") and importlib.util.find_spec(kind) is None:
-        pytest.skip(f"{kind} is not installed")
 
 
 @contextlib.contextmanager
