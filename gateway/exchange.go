@@ -65,7 +65,7 @@ func (x *exchange) run(work func(*exchange)) {
 		x.gateway.log.Error("connection could not be duplicated", "error", err)
 		x.broken = true
 	} else {
-		x.sock = plain{os.NewFile(uintptr(fd), "client")}
+		x.sock = plain{File: os.NewFile(uintptr(fd), "client"), copies: x.gateway.config.CopyFiles}
 		work(x)
 		_ = x.sock.Close() // the duplicate; the loop has the socket
 	}

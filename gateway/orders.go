@@ -86,6 +86,8 @@ type Config struct {
 	// slow client, so that its worker is free (16 MiB); the first 256 KiB in
 	// memory, the rest in SpoolDir.
 	ResponseBuffering int64 `json:"response_buffering"`
+	// CopyFiles sends files by reading and writing, and not with sendfile(2).
+	CopyFiles bool `json:"copy_files"`
 	// TLS is spoken on all listeners but those it excepts; nil for none.
 	TLS *TLS `json:"tls"`
 	// WebSocket is about conversations.

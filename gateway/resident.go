@@ -117,7 +117,7 @@ type socket struct {
 
 func newSocket(c *conn, ahead []byte) *socket {
 	s := &socket{
-		plain: plain{os.NewFile(uintptr(c.fd), "client")},
+		plain: plain{File: os.NewFile(uintptr(c.fd), "client")},
 		ahead: ahead, gone: make(chan struct{}),
 		local: &net.UnixAddr{Net: "unix"}, remote: &net.UnixAddr{Net: "unix"},
 	}

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"io"
 	"os"
 	"syscall"
@@ -28,7 +29,10 @@ type transport interface {
 }
 
 // plain is a transport that is the socket itself.
-type plain struct{ *os.File }
+type plain struct {
+	*os.File
+	copies bool // files are read and written; see Config.CopyFiles
+}
 
 func (p plain) writePieces(pieces ...[]byte) error {
 	raw, err := p.SyscallConn()
@@ -61,7 +65,14 @@ func (p plain) writePieces(pieces ...[]byte) error {
 // enough for a slow client that does read.
 const sendStep = 1 << 20
 
+// copyStep bounds what is read of a file at a time where sendfile(2) may not be
+// used.
+const copyStep = 64 << 10
+
 func (p plain) sendPart(file *os.File, offset, length int64) (int, error) {
+	if p.copies {
+		return p.copyPart(file, offset, length)
+	}
 	raw, err := p.SyscallConn()
 	if err != nil {
 		return 0, err
@@ -77,4 +88,17 @@ func (p plain) sendPart(file *os.File, offset, length int64) (int, error) {
 		err = os.NewSyscallError("sendfile", errno)
 	}
 	return n, err
+}
+
+// copyPart is sendPart without sendfile(2).
+func (p plain) copyPart(file *os.File, offset, length int64) (int, error) {
+	piece := make([]byte, min(length, copyStep))
+	n, err := file.ReadAt(piece, offset)
+	if n == 0 {
+		if errors.Is(err, io.EOF) {
+			err = nil
+		}
+		return 0, err
+	}
+	return p.Write(piece[:n]) // what could not be read will be asked for again
 }

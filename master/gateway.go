@@ -101,6 +101,7 @@ func (m *master) gatewayConfig() gateway.Config {
 		BodyLimit:    int64(s.LimitRequestBody()),
 		SpoolDir:     s.TmpUploadDir(),
 		Static:       m.static,
+		CopyFiles:    !s.Sendfile(),
 
 		TLS:              m.tls,
 		HTTP2:            http2(s),

@@ -205,6 +205,9 @@ func (m *master) serve() {
 
 // app is the application to serve.
 func (m *master) app() string {
+	if paste := m.cfg.Settings.Paste(); paste != "" {
+		return paste
+	}
 	if m.cfg.App != "" {
 		return m.cfg.App
 	}

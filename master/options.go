@@ -46,10 +46,6 @@ func everySetting(s *settings.Values) (plain, milliseconds dispatch.Dict) {
 // in the registry: times are milliseconds, lists are lists of str, and a umask
 // that was not given is None.
 func options(s *settings.Values) dispatch.Dict {
-	extra := dispatch.List{}
-	for _, path := range s.ReloadExtraFiles() {
-		extra = append(extra, path)
-	}
 	var umask any
 	if s.Source("umask") != settings.Default {
 		umask = int64(s.Umask())
@@ -61,16 +57,29 @@ func options(s *settings.Values) dispatch.Dict {
 		"interface":           s.Interface(),
 		"asgi_loop":           s.ASGILoop(),
 		"asgi_lifespan":       s.ASGILifespan(),
+		"disconnect_grace":    s.ASGIDisconnectGracePeriod().Milliseconds(),
+		"spew":                s.Spew(),
+		"paste":               s.Paste(),
+		"paste_globals":       list(s.RawPasteGlobalConf()),
 		"root_path":           s.RootPath(),
 		"max_requests":        int64(s.MaxRequests()),
 		"max_requests_jitter": int64(s.MaxRequestsJitter()),
 		"preload_app":         s.PreloadApp() && !s.Reload(), // a mold that has loaded it would fork the old code
 		"reload":              s.Reload(),
-		"reload_extra_files":  extra,
+		"reload_extra_files":  list(s.ReloadExtraFiles()),
 		"user":                s.User(),
 		"group":               s.Group(),
 		"umask":               umask,
 		"initgroups":          s.Initgroups(),
 		"graceful_timeout":    s.GracefulTimeout().Milliseconds(),
 	}
+}
+
+// list is texts as the wire has them.
+func list(texts []string) dispatch.List {
+	items := make(dispatch.List, 0, len(texts))
+	for _, text := range texts {
+		items = append(items, text)
+	}
+	return items
 }

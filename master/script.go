@@ -147,21 +147,19 @@ func (m *master) awaitScript(ctx context.Context, c *child) (dispatch.Dict, erro
 
 // scriptLayer is what the file says as a layer of settings.
 func scriptLayer(s Script, said dispatch.Dict) (settings.Layer, error) {
-	layer := settings.Layer{Source: settings.ConfigFile}
 	values, _ := said["settings"].(dispatch.Dict)
+	texts := make(map[string][]string, len(values))
 	for _, name := range settings.Names() {
 		list, there := values[name].(dispatch.List)
 		if !there {
 			continue
 		}
 		if name == "python" || name == "config" {
-			return layer, fmt.Errorf("%w: %s sets %s, which must be known before it is run; give --%s", ErrConfig, s.Name, name, name)
+			return settings.Layer{}, fmt.Errorf("%w: %s sets %s, which must be known before it is run; give --%s", ErrConfig, s.Name, name, name)
 		}
-		layer.Items = append(layer.Items, settings.Item{
-			Name: name, Texts: words(list), Origin: s.Name + ": " + name,
-		})
+		texts[name] = words(list)
 	}
-	return layer, nil
+	return settings.FromScript(s.Name, texts), nil
 }
 
 // words are the texts of a list, as far as it holds texts.

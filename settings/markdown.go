@@ -37,6 +37,9 @@ func (s Setting) markdown(b *strings.Builder) {
 	if s.Short != "" {
 		option = "`-" + s.Short + " " + s.Metavar + "`, " + option
 	}
+	for _, name := range s.Also {
+		option += ", `--" + name + "`"
+	}
 	fmt.Fprintf(b, "\n### %s\n\n%s.\n\n", s.Name, s.Help)
 	fmt.Fprintf(b, "- option: %s\n- value: %s\n", option, s.values())
 	switch {
@@ -77,6 +80,9 @@ func (s Setting) values() string {
 		}
 		return words
 	case Bool:
+		if s.Negated {
+			return "true or false; the option means false"
+		}
 		return "true or false; the bare option means true"
 	case List:
 		return "text; the option may be repeated"

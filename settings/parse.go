@@ -199,6 +199,16 @@ func portToBind(text string) (string, error) {
 	return "0.0.0.0:" + strconv.FormatUint(n, 10), nil
 }
 
+// sendfileFromEnv reads the words that Gunicorn takes for yes in SENDFILE; any
+// other means no.
+func sendfileFromEnv(text string) (string, error) {
+	switch strings.ToLower(strings.TrimSpace(text)) {
+	case "y", "1", "yes", "true":
+		return "true", nil
+	}
+	return "false", nil
+}
+
 // notEmpty refuses an empty text and says what to write instead.
 func notEmpty(example string) func(string) error {
 	return func(text string) error {

@@ -20,5 +20,6 @@ var registry = slices.Concat(
 	staticSettings,
 	applicationSettings,
 	serviceSettings,
+	pasteSettings,
 	idleSettings,
 )

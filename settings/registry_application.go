@@ -53,6 +53,13 @@ var applicationSettings = []Setting{
 		Since: "0.1.0",
 	},
 	{
+		Name: "asgi_disconnect_grace_period", Flag: "asgi-disconnect-grace-period", Metavar: "SECONDS", Group: Application, Kind: Seconds,
+		Default: "3", Min: 0, Max: maxSeconds,
+		Help:  "Cancel the task of an ASGI request this long after its client left; 0 at once",
+		Note:  "The application hears `http.disconnect` before. A client that has only closed its sending side counts as gone, as in Gunicorn. WebSocket conversations are not cancelled: there `receive` says it.",
+		Since: "0.1.0",
+	},
+	{
 		Name: "root_path", Flag: "root-path", Metavar: "PATH", Group: Application, Kind: String,
 		DefaultHelp: "none",
 		Help:        "Tell an ASGI application that it is mounted below this path",

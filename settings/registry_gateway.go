@@ -85,6 +85,13 @@ var gatewaySettings = []Setting{
 		Since: "0.1.0",
 	},
 	{
+		Name: "sendfile", Flag: "no-sendfile", Negated: true, Group: Gateway, Kind: Bool,
+		Default: "true", Env: "SENDFILE", fromEnv: sendfileFromEnv,
+		Help:  "Do not send files with sendfile(2); for file systems on which it does not work",
+		Note:  "In a file, `sendfile = false` does the same. In Gunicorn every value in a file turns it off, `True` too. Over TLS and HTTP/2 it is never used.",
+		Since: "0.1.0",
+	},
+	{
 		Name: "gateway_threads", Flag: "gateway-threads", Metavar: "N", Group: Gateway, Kind: Int,
 		Default: "0", DefaultHelp: "0, as many as the processors suggest", Min: 0, Max: maxThreads,
 		Help:  "Serve clients with this many event loops in the gateway; 0 chooses",

@@ -24,6 +24,20 @@ var serviceSettings = []Setting{
 		Since:   "0.1.0",
 	},
 	{
+		Name: "spew", Flag: "spew", Group: Service, Kind: Bool,
+		Default: "false",
+		Help:    "Print every line of Python that workers execute to standard output, to find out where one hangs",
+		Note:    "The lines of Indrik's own modules are left out. Very slow.",
+		Since:   "0.1.0",
+	},
+	{
+		Name: "control_socket_disable", Flag: "no-control-socket", Group: Service, Kind: Bool,
+		Default: "false",
+		Help:    "Open no control socket",
+		Note:    "There is none in this version, so it is always so.",
+		Since:   "0.1.0",
+	},
+	{
 		Name: "loglevel", Flag: "log-level", Metavar: "LEVEL", Group: Service, Kind: Choice,
 		Default: "info", Choices: []string{"debug", "info", "warning", "error", "critical"},
 		Help:  "Log what is at least this severe: debug, info, warning, error or critical",

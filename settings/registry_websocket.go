@@ -3,13 +3,20 @@ package settings
 import "time"
 
 // webSocketSettings are about conversations with ASGI applications. Their names
-// are uvicorn's; Gunicorn has none of them.
+// are uvicorn's; Gunicorn has one of them, by another name.
 var webSocketSettings = []Setting{
 	{
 		Name: "ws_max_size", Flag: "ws-max-size", Metavar: "BYTES", Group: Gateway, Kind: Bytes,
 		Default: "16777216", DefaultHelp: "16 MiB", Min: 1, Max: 1 << 40,
 		Help:  "End a WebSocket with code 1009 when its client sends a larger message",
 		Note:  "Counted after inflating. uvicorn has the same.",
+		Since: "0.1.0",
+	},
+	{
+		Name: "websocket_max_message_size", Flag: "websocket-max-message-size", Metavar: "BYTES", Group: Gateway, Kind: Bytes,
+		Default: "0", DefaultHelp: "0, what ws_max_size says", Min: 0, Max: 1 << 40,
+		Help:  "The same as ws_max_size, by the name that Gunicorn has",
+		Note:  "If both are given, this one counts. Gunicorn's 0 means no limit; here there always is one, so 0 leaves it to `ws_max_size`.",
 		Since: "0.1.0",
 	},
 	{
@@ -37,7 +44,16 @@ var webSocketSettings = []Setting{
 
 // WSMaxSize returns the size in bytes of the largest message of a WebSocket's
 // client.
-func (v *Values) WSMaxSize() int { return of[int](v, "ws_max_size") }
+func (v *Values) WSMaxSize() int {
+	if size := v.WebsocketMaxMessageSize(); size > 0 {
+		return size
+	}
+	return of[int](v, "ws_max_size")
+}
+
+// WebsocketMaxMessageSize returns what Gunicorn's name for it says, 0 for nothing;
+// use [Values.WSMaxSize].
+func (v *Values) WebsocketMaxMessageSize() int { return of[int](v, "websocket_max_message_size") }
 
 // WSPingInterval returns the time between two pings; 0 for none.
 func (v *Values) WSPingInterval() time.Duration { return of[time.Duration](v, "ws_ping_interval") }

@@ -67,6 +67,12 @@ type Setting struct {
 	// aliases are other words for choices, in lower case.
 	aliases map[string]string
 
+	// Also is other spellings of the long option, without dashes.
+	Also []string
+
+	// Negated is for a Bool whose option turns it off, like --no-sendfile.
+	Negated bool
+
 	// Bare is what the option means without a value, or "" if it needs one. A
 	// Bool needs none, and means true.
 	Bare string

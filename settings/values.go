@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"reflect"
 	"slices"
 	"time"
 
@@ -43,7 +44,10 @@ func (v *Values) Idle() []Setting {
 	var idle []Setting
 	for _, s := range registry {
 		e := v.entries[s.Name]
-		if s.Instead != "" && e.source != Default && !slices.Equal(e.texts, s.standard().Texts) {
+		if s.Instead == "" || e.source == Default {
+			continue
+		}
+		if usual, err := s.read(s.standard()); err != nil || !reflect.DeepEqual(usual, e.value) {
 			idle = append(idle, s)
 		}
 	}

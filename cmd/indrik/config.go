@@ -125,7 +125,8 @@ func printConfig(to *os.File, values *settings.Values) error {
 	return err
 }
 
-// checkApp wants an application, on the command line or in the setting wsgi_app.
+// checkApp wants an application: on the command line, in the setting wsgi_app, or in
+// a PasteDeploy file.
 // Whether there is one of that name only Python can tell.
 func checkApp(args []string, values *settings.Values) error {
 	app := values.WSGIApp()
@@ -133,6 +134,8 @@ func checkApp(args []string, values *settings.Values) error {
 		app = args[0]
 	}
 	switch {
+	case values.Paste() != "":
+		return nil // the file names it
 	case app == "" && len(args) == 0:
 		return usagef("no application given; name it as MODULE:APP, like indrik hello:app")
 	case strings.TrimSpace(app) == "" || strings.HasPrefix(app, ":"):

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/indrik/indrik/settings"
 	"github.com/spf13/cobra"
@@ -26,11 +27,13 @@ func newFlags(names ...string) flags {
 
 func (fs flags) add(set *pflag.FlagSet) {
 	for _, f := range fs {
-		flag := set.VarPF(f, f.setting.Flag, f.setting.Short, f.setting.Help)
+		bare := f.setting.Bare
 		if f.setting.Kind == settings.Bool {
-			flag.NoOptDefVal = "true"
-		} else if f.setting.Bare != "" {
-			flag.NoOptDefVal = f.setting.Bare
+			bare = "true"
+		}
+		set.VarPF(f, f.setting.Flag, f.setting.Short, f.setting.Help).NoOptDefVal = bare
+		for _, name := range f.setting.Also {
+			set.VarPF(f, name, "", f.setting.Help).NoOptDefVal = bare
 		}
 	}
 }
@@ -81,8 +84,23 @@ func (f *flagText) Set(text string) error {
 	if !f.setting.Repeatable() {
 		f.texts = nil // of any other option the last one counts
 	}
+	if f.setting.Negated {
+		text = negation(text)
+	}
 	f.texts = append(f.texts, text)
 	return nil
+}
+
+// negation of an option's value: --no-sendfile=true is false for the setting. What
+// is neither is left for the setting to refuse.
+func negation(text string) string {
+	switch strings.ToLower(text) {
+	case "true":
+		return "false"
+	case "false":
+		return "true"
+	}
+	return text
 }
 
 // String and Type serve help texts that we do not let pflag write.

@@ -140,7 +140,7 @@ func TestWrongUsage(t *testing.T) {
 		{"--graceful 3 app", "unknown option --graceful; did you mean --graceful-timeout?"},
 		{"--hlep", "unknown option --hlep; did you mean --help?"},
 		{"--verison", "unknown option --verison; did you mean --version?"},
-		{"--paste a.ini app", "unknown option --paste; see indrik --help"},
+		{"--grafting a.ini app", "unknown option --grafting; see indrik --help"},
 		{"--certificate-authority x app", "unknown option --certificate-authority; see indrik --help"},
 		{"-W 4 app", "unknown option -W; did you mean -w (--workers)?"},
 		{"-x app", "unknown option -x; see indrik --help"},

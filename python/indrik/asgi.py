@@ -103,6 +103,7 @@ class Worker:
         self._likely, self._full = 1, 0  # requests to expect, and rounds in which there were as many
         self._answered = 0
         self._leave_after = _leave_after(post.options)
+        self.disconnect_grace = float(post.options["disconnect_grace"])
         self._retired: asyncio.Future[None] = loop.create_future()
         self._idle: asyncio.Future[None] | None = None  # set while waiting for the last request
         self._deadline = 0.0  # time.monotonic() at which the master will kill

@@ -97,9 +97,16 @@ class Request:
     def leave(self) -> None:
         """The client left, or has at least sent its end: receive() says so, once and for all.
         send() does when the gateway has closed the stream, and then it is certain."""
+        if not self.disconnected:
+            self._worker.loop.call_later(self._worker.disconnect_grace, self._forsake)
         self.disconnected = True
         if self._over is not None:
             self._over.set()
+
+    def _forsake(self) -> None:
+        """The client left a while ago: what the application still does is for nobody."""
+        if self.task is not None:
+            self.task.cancel()  # nothing happens to one that is done
 
     def wind_up(self) -> None:
         """The worker is to leave, and waits for the reply."""

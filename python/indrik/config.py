@@ -157,7 +157,9 @@ def _texts(name: str, value: Any) -> list[str]:
 def _text(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, (int, float, str)):
+    if isinstance(value, int):
+        return str(int(value))  # members of ssl's enumerations too, which print as names
+    if isinstance(value, (float, str)):
         return str(value)
     if isinstance(value, os.PathLike):
         return os.fsdecode(os.fspath(value))

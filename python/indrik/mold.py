@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from . import afterfork, config, greenlets, hooks, load, logs, privileges, trouble
+from . import afterfork, config, greenlets, hooks, load, logs, paste, privileges, trouble
 from .app import Application
 from .reply import Outlet
 from .status import Status
@@ -135,7 +135,8 @@ def _cast(settings: Any, fds: list[int], found: config.Config) -> Cast:
         if settings["worker_class"] not in _CLASSES:
             raise WireError(f"no worker class {settings['worker_class']!r}")
         options = dict(settings["options"])
-        options["graceful_timeout"] /= 1000  # on the wire times are milliseconds
+        for name in ("graceful_timeout", "disconnect_grace"):
+            options[name] /= 1000  # on the wire times are milliseconds
         app, name = str(settings["app"]), str(settings["name"])
         generation, loops = int(settings["generation"]), int(settings["loops"])
         pythonpath = [str(path) for path in settings["pythonpath"]]
@@ -176,7 +177,7 @@ def _lane(fd: int) -> socket.socket:
 def _preload(app: str, options: dict[str, Any]) -> tuple[greenlets.Hub | None, Application]:
     """Load the application before the first fork, patched as its workers need it."""
     hub = greenlets.hub(options["worker_class"])
-    preloaded = load.attempt(app)
+    preloaded = paste.attempt(app, options)
     afterfork.adopt_signals()
     afterfork.outlive_sigterm()  # a mold must hear what it heard before, whatever the application set
     if names := _other_threads():

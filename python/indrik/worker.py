@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from time import monotonic_ns
 from typing import Any, TextIO
 
-from . import afterfork, asgi, departure, greenlets, gthread, load, privileges, reload, sync, trouble
+from . import afterfork, asgi, departure, greenlets, gthread, load, paste, privileges, reload, spew, sync, trouble
 from .app import Application, respond
 from .hooks import HookError, Hooks, Worker
 from .reply import Outlet
@@ -79,9 +79,11 @@ def _boot(post: Post) -> Status:
     try:
         _call(post, "post_fork", post.hooks.server, post.worker)
         privileges.assume(post.identity)
+        if post.options["spew"]:
+            spew.begin()
         hub = post.hub or greenlets.hub(post.options["worker_class"])
         try:
-            app = post.preloaded or load.attempt(post.app)
+            app = post.preloaded or paste.attempt(post.app, post.options)
             kind = choose(post.app, app, post.options)
         except load.Failure as failure:
             if watch is None:

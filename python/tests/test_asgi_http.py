@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import tempfile
+import time
 
 import pytest
 from fakeasgi import Shop
@@ -156,6 +157,17 @@ def test_a_client_that_left_is_told(shop):
     assert json.loads(shop.get("story").body) == ["http.disconnect", "http.disconnect"]
     shop.left(number)  # once more, after its end
     shop.left(12345)
+
+
+def test_a_task_is_cancelled_some_time_after_its_client_left():
+    with Shop(disconnect_grace=300, quiet=True) as shop:
+        number = shop.ask("sleeper")
+        until(lambda: b"sleeps" in shop.get("story").body)
+        began = time.monotonic()
+        shop.left(number)
+        shop.answer(number)
+        assert 0.25 < time.monotonic() - began < 5
+        assert json.loads(shop.get("story").body) == ["cancelled"]
 
 
 def test_a_client_that_half_closed_is_still_answered(shop):

@@ -186,6 +186,16 @@ async def until_disconnect(scope, receive, send):
     log.append((await receive())["type"])
 
 
+async def sleeper(scope, receive, send):
+    """Does not listen to receive."""
+    log.append("sleeps")
+    try:
+        await asyncio.sleep(60)
+    except asyncio.CancelledError:
+        log.append("cancelled")
+        raise
+
+
 @validator
 async def trailers(scope, receive, send):
     await send(start(trailers=True))
