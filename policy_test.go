@@ -111,6 +111,7 @@ var readOnly = map[string]string{
 	"settings/registry_application.go applicationSettings": "a part of the registry",
 	"settings/registry_gateway.go gatewaySettings":         "a part of the registry",
 	"settings/registry_idle.go idleSettings":               "a part of the registry",
+	"settings/registry_paste.go pasteSettings":             "a part of the registry",
 	"settings/registry_parser.go parserSettings":           "a part of the registry",
 	"settings/registry_service.go serviceSettings":         "a part of the registry",
 	"settings/registry_requests.go requestSettings":        "a part of the registry",
