@@ -61,6 +61,9 @@ func (r *refusals) tell() {
 // note logs a response of the gateway itself: why, to whom, under which id, and
 // what the client had written, if that is to blame.
 func (g *gateway) note(why error, a ownAnswer, c *conn, state *asked, data []byte) {
+	if errors.Is(why, errForbidden) {
+		return // the application's own decision; it is in the access log
+	}
 	// What clients do is everyday, and of a worker's death the master warns.
 	kind, level, message := &g.refused, hclog.Info, "request refused"
 	switch {

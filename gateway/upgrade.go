@@ -16,8 +16,9 @@ import (
 	"github.com/indrik/indrik/http1"
 )
 
-// maxUpgradeWait is how long what a dead worker wrote is waited for: a process
-// that it left behind may hold the socket open.
+// maxUpgradeWait is how long the socket of a connection that was taken over may
+// stay open and silent after its request has ended: a thread of the application
+// may have a last word, and a process that a dead worker left behind may hold it.
 const maxUpgradeWait = time.Second
 
 // upgrades reports whether a request that wants to leave HTTP is treated apart. A
@@ -88,11 +89,11 @@ func (t *takeover) await(s *submission, line logLine) {
 	begun := make(chan []byte, 1) // what it wrote first; nil if it closed its end before
 	go func() {
 		first := make([]byte, copyBuffer/4)
-		// Only looked at, so that written sees it too: which of the two is asked
-		// first is chance when the application wrote and then answered.
-		begun <- first[:t.peek(first)]
+		n, _ := t.ours.Read(first) // an end or an error: it wrote nothing
+		begun <- first[:n]
 	}()
 	var first []byte
+	ended := false
 	select {
 	case first = <-begun:
 		if len(first) > 0 {
@@ -105,29 +106,44 @@ func (t *takeover) await(s *submission, line logLine) {
 		x.conclude(a, s.answers, s.asked, line)
 		return
 	case a := <-s.answers:
-		// What it wrote before it answered is in the socket already.
-		if !a.isEnd() && a.failed == nil && !t.written() {
+		if first = t.already(begun); len(first) == 0 {
+			if a.isEnd() {
+				a = answer{failed: fmt.Errorf("%w: the application neither answered nor took the connection", errBadReply)}
+			}
 			x.conclude(a, s.answers, s.asked, line)
 			return
 		}
 		a.close()
-		_ = t.ours.SetReadDeadline(time.Now().Add(maxUpgradeWait)) // sockets have deadlines
-		if first = <-begun; len(first) == 0 {
-			if a.failed == nil {
-				a.failed = fmt.Errorf("%w: the application neither answered nor took the connection", errBadReply)
-			}
-			x.conclude(answer{failed: a.failed}, s.answers, s.asked, line)
-			return
-		}
+		ended = true
+		t.hurry()
 	}
-	n, _ := t.ours.Read(first) // what was looked at, or more by now
-	first = first[:n]
+	if !ended {
+		go func() {
+			a := <-s.answers // the request ends, with a reply or without, or its worker did
+			a.close()
+			t.hurry()
+		}()
+	}
 	t.carry(first)
 	x.keep, x.data = false, nil
 	line.log(x.gateway.access, upgradeStatus(first), t.sent.Load())
 }
 
-// written reports whether the application has written anything.
+// already returns what the application had written when its answer came, which is
+// in the socket or in begun by then.
+func (t *takeover) already(begun <-chan []byte) []byte {
+	_ = t.ours.SetReadDeadline(time.Now()) // sockets have deadlines
+	first := <-begun
+	if len(first) > 0 || !t.written() {
+		return first
+	}
+	t.hurry()
+	buffer := make([]byte, copyBuffer/4)
+	n, _ := t.ours.Read(buffer) // what is there
+	return buffer[:n]
+}
+
+// written reports whether something can be read of the application.
 func (t *takeover) written() bool {
 	raw, err := t.ours.SyscallConn()
 	if err != nil {
@@ -135,35 +151,21 @@ func (t *takeover) written() bool {
 	}
 	n := 0
 	err = raw.Control(func(fd uintptr) {
-		n, _, _ = unix.Recvfrom(int(fd), make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT) // none: nothing written
+		n, _, _ = unix.Recvfrom(int(fd), make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT) // an error: there is nothing
 	})
 	return err == nil && n > 0
 }
 
-// peek waits until the application has written, and looks at that. It returns 0 if
-// it closed its end, or the deadline has passed.
-func (t *takeover) peek(p []byte) (n int) {
-	raw, err := t.ours.SyscallConn()
-	if err != nil {
-		return 0
-	}
-	err = raw.Read(func(fd uintptr) bool {
-		var errno error
-		n, _, errno = unix.Recvfrom(int(fd), p, unix.MSG_PEEK|unix.MSG_DONTWAIT)
-		return errno != unix.EAGAIN && errno != unix.EINTR
-	})
-	if err != nil {
-		return 0
-	}
-	return max(n, 0)
+// hurry is called when the request has ended.
+func (t *takeover) hurry() {
+	_ = t.ours.SetReadDeadline(time.Now().Add(maxUpgradeWait)) // it may be closed
 }
 
-// carry copies both ways until the application closes its end, or the client
-// cannot be written to.
+// carry copies both ways until the application closes its end, or has ended its
+// request and said nothing more, or the client cannot be written to.
 func (t *takeover) carry(first []byte) {
 	x := t.x
-	_ = t.ours.SetReadDeadline(time.Time{}) // sockets have deadlines
-	_ = x.sock.SetReadDeadline(time.Time{})
+	_ = x.sock.SetReadDeadline(time.Time{}) // sockets have deadlines
 	if x.gateway.talking.add(t) {
 		t.goAway()
 	}
@@ -173,20 +175,27 @@ func (t *takeover) carry(first []byte) {
 		defer close(up)
 		t.up()
 	}()
-	buffer := make([]byte, copyBuffer/4)
-	for piece := first; ; {
-		if !x.write(piece) {
-			break
-		}
-		t.sent.Add(int64(len(piece)))
-		n, err := t.ours.Read(buffer)
-		if piece = buffer[:n]; err != nil {
-			break
-		}
-	}
+	t.down(first)
 	_ = t.ours.Close()                     // an application in the middle of a write must learn it
 	_ = x.sock.SetReadDeadline(time.Now()) // sockets have deadlines
 	<-up
+}
+
+// down copies what the application says. What it has said before its request
+// ended is read to its end, however slow the client is.
+func (t *takeover) down(piece []byte) {
+	buffer := make([]byte, copyBuffer/4)
+	for t.x.write(piece) {
+		t.sent.Add(int64(len(piece)))
+		n, err := t.ours.Read(buffer)
+		if errors.Is(err, os.ErrDeadlineExceeded) && t.written() {
+			t.hurry()
+			n, err = t.ours.Read(buffer)
+		}
+		if piece = buffer[:n]; err != nil {
+			return
+		}
+	}
 }
 
 // up copies what the client says. Its end becomes the application's end of file.

@@ -7,6 +7,7 @@ and end where the body ends (wsgi.input_terminated).
 
 from __future__ import annotations
 
+import functools
 import io
 import socket
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from .wire import GONE
 
 if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+    from _typeshed import ReadableBuffer, WriteableBuffer
 
 _WISH = b"."  # one byte, whichever
 _BUFFER = 64 << 10
@@ -76,12 +77,13 @@ class Offer(io.BytesIO):
         environ.update(dict.fromkeys(self._NAMES, stream))
 
     def close(self) -> None:
-        """End the connection, for the request has ended.
+        """Let the connection end, for the request has ended.
 
-        Whoever still waits on the socket, in another thread perhaps, reads its end of file.
-        It is closed by the last one who holds it, for a descriptor that is closed while
-        another thread waits on it may already be another's when that thread wakes, and
-        eventlet would not wake it at all.
+        Whoever still waits on the socket, in another thread perhaps, reads its end of file,
+        and may have a last word: with simple-websocket that is the answer to the client's
+        close. The socket is closed by the last one who holds it: a descriptor that is
+        closed while another thread uses it may already be another's then, and eventlet
+        would not wake who waits on it. The gateway waits a second for that.
         """
         super().close()
         stream = self._environ.get(self._NAMES[0])
@@ -89,9 +91,30 @@ class Offer(io.BytesIO):
             self._environ.pop(name, None)
         if stream is not None:
             try:
-                stream.shutdown(socket.SHUT_RDWR)
+                stream.shutdown(socket.SHUT_RD)
             except OSError:
                 pass  # the application has closed it, or the gateway its end
+
+
+@functools.cache
+def _client() -> type[socket.socket]:
+    """The class of the socket of an Offer. Made when it is first wanted: gevent and eventlet
+    put classes of their own in place of socket.socket."""
+
+    class Client(socket.socket):
+        """A socket whose send() sends everything.
+
+        On a blocking socket it does so anyhow, and programs rely on that: with gevent and
+        eventlet simple-websocket would lose the end of a large message.
+        """
+
+        def send(self, data: ReadableBuffer, flags: int = 0, /) -> int:
+            sent, view = 0, memoryview(data).cast("B")
+            while sent < len(view):
+                sent += super().send(view[sent:], flags)
+            return sent
+
+    return Client
 
 
 def opened(body: bytes | int | str | None, fds: list[int], environ: dict[str, Any]) -> BinaryIO:
@@ -100,7 +123,7 @@ def opened(body: bytes | int | str | None, fds: list[int], environ: dict[str, An
     Takes the descriptors over. ValueError if they do not belong together.
     """
     if body == "socket" and len(fds) == 1:
-        return Offer(socket.socket(fileno=fds[0]), environ)
+        return Offer(_client()(fileno=fds[0]), environ)
     if isinstance(body, bytes) and not fds:
         return io.BytesIO(body)
     if body is None and len(fds) == 1:

@@ -74,6 +74,15 @@ def test_taken(office, app):
     assert "Traceback" not in office.master.stderr()
 
 
+def test_a_send_sends_everything(office):
+    number, sock = office.offer("floods")
+    got = b""
+    while data := sock.recv(1 << 16):
+        got += data
+    assert got == b"telegraph " * 600_000
+    assert office.end(number) == (None, True, "")
+
+
 def test_not_taken(office):
     number, sock = office.offer("declines")
     assert office.end(number) == ("400 Bad Request", [], b"no")

@@ -28,6 +28,14 @@ def by_a_reply(environ, start_response):
     return [b"dropped by the gateway"]
 
 
+def floods(environ, start_response):
+    sock = environ["indrik.socket"]
+    data = b"telegraph " * 300_000
+    assert sock.send(data) == len(data)
+    sock.sendall(data)
+    raise StopIteration
+
+
 def declines(environ, start_response):
     start_response("400 Bad Request", [])
     return [b"no"]
