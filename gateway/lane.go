@@ -124,7 +124,11 @@ type course struct {
 func (l *loop) useLane(c course, ln *lane) {
 	if l.lane != nil {
 		l.closeLane(l.lane)
-		if l.lane.ends.letGo(l.id) {
+		if l.lane.generation == c.generation {
+			// With reload the workers of a generation become others. Nobody takes from this
+			// lane any more, so what is left in it is taken back.
+			l.reclaim(l.lane.ends, nil)
+		} else if l.lane.ends.letGo(l.id) {
 			closeFD(l.lane.ends.workers)
 		}
 	}
@@ -199,7 +203,8 @@ func (l *loop) releaseWorker(pid int) {
 	}
 }
 
-// reclaim ends the lane of a worker that was reaped. Each loop calls it once it
+// reclaim ends the lane of a worker that was reaped, or another one that nobody
+// takes from any more. Each loop calls it once it
 // sends nothing there any more and has taken the worker's last replies; the last
 // finds out what the worker never took, and tells all.
 func (l *loop) reclaim(e *ends, why error) {
@@ -236,7 +241,8 @@ func (l *loop) letGoOfLanes() {
 }
 
 // bury ends what was on the lane of a dead worker. What it never took goes to
-// another worker, before all that wait: nothing of it was done. The rest fails.
+// another worker, before all that wait: nothing of it was done. The rest fails, or
+// if why is nil is answered by those who took it.
 func (l *loop) bury(e *ends, back []unread, why error) {
 	again := make([]*request, 0, len(back))
 	for _, u := range back {
@@ -258,6 +264,9 @@ func (l *loop) bury(e *ends, back []unread, why error) {
 		}
 	}
 	l.queue.unpop(again)
+	if why == nil {
+		return
+	}
 	for _, r := range l.requests.all {
 		if r.lane != nil && r.lane.ends == e {
 			l.fail(r, why)

@@ -68,7 +68,7 @@ func (m *master) prepare(ctx context.Context) error {
 	if m.gen, err = newGeneration(1, m.board, m.poolConfig(), m.facts.post); err != nil {
 		return err
 	}
-	m.gen.own = mayNeedOwn(m.cfg.Settings.WorkerClass())
+	m.gen.own, m.gen.fluid = mayNeedOwn(m.cfg.Settings.WorkerClass()), m.cfg.Settings.Reload()
 	return nil
 }
 

@@ -42,7 +42,7 @@ func mayNeedOwn(class string) bool { return class != "sync" && class != "gthread
 // workerReady hears that a worker takes requests, and how.
 func (m *master) workerReady(w *worker, msg dispatch.Tuple) {
 	g := w.gen
-	known := g.course.Load() != nil
+	before := g.course.Load()
 	c, err := readCourse(msg)
 	if err == nil {
 		err = g.agree(c, w.own != nil)
@@ -55,7 +55,7 @@ func (m *master) workerReady(w *worker, msg dispatch.Tuple) {
 		}
 		return
 	}
-	if !known {
+	if before == nil || *before != c {
 		m.log.Debug("workers have a course", "gen", g.number, "interface", c.iface, "seats", c.seats, "own", c.own)
 		m.tellCourse(g)
 	}
@@ -80,9 +80,9 @@ func readCourse(msg dispatch.Tuple) (course, error) {
 	return c, nil
 }
 
-// agree makes c the course of the generation if it has none. An error says why a
-// worker of that course cannot serve in it: the gateway writes requests for all
-// of them alike.
+// agree makes c the course of the generation if it has none, or is fluid. An error
+// says why a worker of that course cannot serve in it: the gateway writes requests
+// for all of them alike.
 func (g *generation) agree(c course, equipped bool) error {
 	switch {
 	case c.own && !equipped:
@@ -90,7 +90,7 @@ func (g *generation) agree(c course, equipped bool) error {
 	case !c.own && c.seats > g.board.Seats():
 		return fmt.Errorf("a worker has %d seats where the scoreboard shows %d", c.seats, g.board.Seats())
 	}
-	if old := g.course.Load(); old != nil && *old != c {
+	if old := g.course.Load(); old != nil && *old != c && !g.fluid {
 		return fmt.Errorf("this worker takes %v, but the workers before it take %v: the application has become another one, restart the service", c, *old)
 	}
 	g.course.Store(&c)

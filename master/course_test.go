@@ -60,6 +60,24 @@ func TestWorkersOfAGenerationAgree(t *testing.T) {
 	}
 }
 
+// While somebody develops it, an application may turn from WSGI into ASGI, or
+// into the page with the traceback and back: the workers follow it.
+func TestWorkersThatReloadMayChangeTheirCourse(t *testing.T) {
+	g, _ := idleGeneration(t)
+	g.fluid = true
+	for _, c := range []course{{"wsgi", 1, false}, {"asgi", 1000, true}, {"wsgi", 1, false}} {
+		if err := g.agree(c, true); err != nil {
+			t.Fatal(err)
+		}
+		if got := *g.course.Load(); got != c {
+			t.Errorf("the course is %v, want %v", got, c)
+		}
+	}
+	if err := g.agree(course{"wsgi", 9, false}, true); err == nil {
+		t.Error("a worker may have more seats than the scoreboard shows")
+	}
+}
+
 // Of a sync worker a request bounds the life, of one that takes several only
 // its silence.
 func TestActivityIsThatOfTheClass(t *testing.T) {

@@ -27,6 +27,7 @@ type generation struct {
 	lane   lane                   // shared by its sync and gthread workers
 	own    bool                   // its workers may need lanes of their own
 	course atomic.Pointer[course] // nil until a worker was ready
+	fluid  bool                   // with reload its workers may become ones of another course
 	board  *dispatch.Scoreboard
 	pool   *pool.Pool
 	mold   mold

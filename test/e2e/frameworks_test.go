@@ -104,8 +104,12 @@ func TestTheDemoApplication(t *testing.T) {
 func TestFlask(t *testing.T) {
 	t.Parallel()
 	needFrameworks(t)
+	eachWSGIClass(t, testFlask)
+}
+
+func testFlask(t *testing.T, c class) {
 	path, content := fileOf(t, 300_000)
-	s := serve(t, launch{app: "flaskapp:app", args: []string{"-w", "2"}, env: []string{"E2E_FILE=" + path}})
+	s := serve(t, launch{app: "flaskapp:app", args: c.with("-w", "2"), env: []string{"E2E_FILE=" + path}})
 	withCookies(t, s)
 	s.wants("/", 200, "hello from flask")
 	s.wants("/stream", 200, "0\n1\n2\n")
@@ -141,7 +145,7 @@ func TestFlask(t *testing.T) {
 	}
 	s.stop()
 
-	s = serve(t, launch{app: `flaskapp:create_app("made to order")`})
+	s = serve(t, launch{app: `flaskapp:create_app("made to order")`, args: c.args})
 	s.wants("/", 200, "made to order")
 	s.stop()
 }
@@ -149,6 +153,10 @@ func TestFlask(t *testing.T) {
 func TestDjango(t *testing.T) {
 	t.Parallel()
 	needFrameworks(t)
+	eachWSGIClass(t, testDjango)
+}
+
+func testDjango(t *testing.T, c class) {
 	path, content := fileOf(t, 300_000)
 	project := filepath.Join(world.root, "test/e2e/testdata/django")
 	env := []string{"E2E_DATABASE=" + filepath.Join(t.TempDir(), "db.sqlite3"), "E2E_FILE=" + path, "PYTHONDONTWRITEBYTECODE=1"}
@@ -157,7 +165,7 @@ func TestDjango(t *testing.T) {
 	if said, err := migrate.CombinedOutput(); err != nil {
 		t.Fatalf("migrate: %v\n%s", err, said)
 	}
-	s := serve(t, launch{app: "shop.wsgi", args: []string{"-w", "2", "--chdir", project}, env: env})
+	s := serve(t, launch{app: "shop.wsgi", args: c.with("-w", "2", "--chdir", project), env: env})
 	withCookies(t, s)
 	s.host = "shop.test"
 	s.wants("/", 200, "hello from django")
