@@ -57,6 +57,10 @@ func TestSocketIsNamedAndPrivate(t *testing.T) {
 	u.want(t, "Socket.FileDescriptorName", "http")
 	u.want(t, "Socket.ListenStream", "/run/indrik/%i.sock")
 	u.want(t, "Socket.SocketMode", "0660")
+	u.want(t, "Socket.SocketGroup", "indrik") // of sysusers.conf
+	if text, err := os.ReadFile("sysusers.conf"); err != nil || !strings.Contains(string(text), "\ng indrik - -\n") {
+		t.Errorf("sysusers.conf does not make the group indrik (%v); without it the socket cannot be opened", err)
+	}
 	u.want(t, "Install.WantedBy", "sockets.target")
 	if accept := u["Socket.Accept"]; len(accept) > 0 {
 		t.Errorf("Accept=%q: the master takes listeners, not connections", accept)
@@ -77,7 +81,9 @@ func TestServiceFitsTheMaster(t *testing.T) {
 	u.want(t, "Service.Restart", "on-failure")
 	u.want(t, "Service.User", "indrik-%i")
 	u.want(t, "Service.DynamicUser", "yes")
-	u.want(t, "Service.ExecStart", "/usr/bin/indrik $OPTIONS $APP")
+	u.want(t, "Service.ExecStart", "/usr/bin/indrik --config=-/etc/indrik/%i.toml $OPTIONS $APP")
+	u.want(t, "Service.EnvironmentFile", "-/etc/indrik/%i.env")
+	u.want(t, "Service.Slice", "indrik.slice")
 	if !slices.Contains(u["Unit.After"], "indrik@%i.socket") {
 		t.Errorf("After: got %q, want the socket among them", u["Unit.After"])
 	}
@@ -115,6 +121,28 @@ func seconds(t *testing.T, u unit, key string) time.Duration {
 	return d
 }
 
+// What is true of both variants must not be changed in one of them only. What a
+// user's manager cannot do is the difference.
+func TestVariantForUsersAgrees(t *testing.T) {
+	system, user := read(t, "indrik@.service"), read(t, "user/indrik@.service")
+	for _, key := range []string{
+		"Unit.StartLimitIntervalSec", "Unit.Requires", "Service.Type", "Service.NotifyAccess", "Service.NonBlocking",
+		"Service.WatchdogSec", "Service.Restart", "Service.RestartSec", "Service.KillMode", "Service.TimeoutStopSec",
+		"Service.OOMPolicy", "Service.UMask", "Service.SystemCallFilter", "Service.RestrictAddressFamilies",
+	} {
+		if len(system[key]) == 0 {
+			t.Errorf("%s is not in the system's unit", key)
+		}
+		user.want(t, key, system[key]...)
+	}
+	for _, rights := range []string{"Service.DynamicUser", "Service.User", "Service.ProtectSystem", "Service.CapabilityBoundingSet"} {
+		user.want(t, rights)
+	}
+	user.want(t, "Service.ExecStart", strings.ReplaceAll(system["Service.ExecStart"][0], "/etc/", "%E/"))
+	user.want(t, "Socket.ListenStream")
+	read(t, "user/indrik@.socket").want(t, "Socket.ListenStream", "%t/indrik/%i.sock")
+}
+
 // systemd itself finds misspelt keys and sections.
 func TestSystemdUnderstandsTheUnits(t *testing.T) {
 	analyze, err := exec.LookPath("systemd-analyze")
@@ -122,7 +150,7 @@ func TestSystemdUnderstandsTheUnits(t *testing.T) {
 		t.Skip("systemd-analyze is not installed")
 	}
 	dir := t.TempDir()
-	for _, name := range []string{"indrik@.socket", "indrik@.service"} {
+	for _, name := range []string{"indrik@.socket", "indrik@.service", "indrik.slice", "indrik.target"} {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)

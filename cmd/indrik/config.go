@@ -84,18 +84,23 @@ func fromArguments(text string) (settings.Layer, error) {
 }
 
 // configFile is the file that the strongest source names, or the one that lies
-// in the current directory, or "". The prefix file: is taken off.
+// in the current directory, or "". The prefix file: is taken off, and so is a
+// minus: such a file may be missing, and then it was never named. It is what
+// units say for EnvironmentFile= and lets one unit serve both kinds of instance.
 func configFile(layers []settings.Layer) (string, error) {
 	if item, source := settings.Strongest("config", layers...); source != settings.Default {
-		named := item.Text()
+		named, optional := strings.CutPrefix(item.Text(), "-")
 		path := strings.TrimPrefix(named, "file:")
 		if strings.HasPrefix(named, "python:") || path == "" {
 			return path, nil
 		}
-		if _, err := os.Stat(path); err != nil {
+		_, err := os.Stat(path)
+		switch {
+		case err == nil:
+			return path, nil
+		case !optional || !errors.Is(err, fs.ErrNotExist):
 			return "", fmt.Errorf("configuration file of %s: %w", item.Origin, err)
 		}
-		return path, nil
 	}
 	var found []string
 	for _, name := range []string{standardTOML, standardScript} {

@@ -38,6 +38,9 @@ func TestConfigurationFiles(t *testing.T) {
 		{"the Python file that is here", map[string]string{"gunicorn.conf.py": ""}, []string{"app"}, nil, 0, "gunicorn.conf.py"},
 		{"a named one", both, []string{"-c", "other.toml", "app"}, nil, 5, ""},
 		{"a named one, as Gunicorn writes it", both, []string{"-c", "file:gunicorn.conf.py", "app"}, nil, 0, "gunicorn.conf.py"},
+		{"one that may be missing and is not", both, []string{"-c", "-other.toml", "app"}, nil, 5, ""},
+		{"one that may be missing and is", map[string]string{"indrik.toml": "workers = 3\n"}, []string{"--config=-none.toml", "app"}, nil, 3, ""},
+		{"one that may be missing, as Gunicorn writes it", both, []string{"-c", "-file:gunicorn.conf.py", "app"}, nil, 0, "gunicorn.conf.py"},
 		{"named by arguments", both, []string{"app"}, []string{"GUNICORN_CMD_ARGS=-c other.toml"}, 5, ""},
 		{"named by a variable", both, []string{"app"}, []string{"INDRIK_CONFIG=other.toml"}, 5, ""},
 		{"arguments win over a file", both, []string{"-c", "other.toml", "app"}, []string{"GUNICORN_CMD_ARGS=--workers 6"}, 6, ""},
@@ -100,6 +103,7 @@ func TestConfigurationRefusals(t *testing.T) {
 	}{
 		{"both", map[string]string{"indrik.toml": "", "gunicorn.conf.py": ""}, []string{"app"}, nil, exitConfig, "both indrik.toml and gunicorn.conf.py are here; name the one to use with --config"},
 		{"missing", nil, []string{"-c", "none.py", "app"}, nil, exitConfig, "configuration file of --config: stat none.py: no such file"},
+		{"may be missing, but is out of reach", map[string]string{"file": ""}, []string{"-c", "-file/none.toml", "app"}, nil, exitConfig, "configuration file of --config: stat file/none.toml: not a directory"},
 		{"misspelt", map[string]string{"indrik.toml": "\nwrokers = 1\n"}, []string{"app"}, nil, exitConfig, `indrik.toml:2:1: no setting is called "wrokers"; did you mean workers?`},
 		{"bad value", map[string]string{"indrik.toml": "workers = 'x'\n"}, []string{"app"}, nil, exitConfig, `setting workers: indrik.toml:1: workers is "x": not a whole number`},
 		{"unknown argument", nil, []string{"app"}, []string{"GUNICORN_CMD_ARGS=--wrokers 3"}, exitUsage, "GUNICORN_CMD_ARGS: unknown option --wrokers; did you mean --workers?"},

@@ -40,6 +40,7 @@ type service struct {
 type config struct {
 	app     string // APP, webapp:app if empty
 	options string // OPTIONS, after --python
+	toml    string // NAME.toml instead of NAME.env, after python
 	service string // drop-in of the service
 	socket  string // drop-in of the socket
 }
@@ -60,8 +61,12 @@ func install(t *testing.T, name string, c config) *service {
 	if c.app == "" {
 		c.app = "webapp:app"
 	}
-	env := fmt.Sprintf("APP=%s\nOPTIONS=--python %s/bin/python %s\n", c.app, venv, c.options)
-	s.must(l.WriteFile("/etc/indrik/"+name+".env", []byte(env), 0o644))
+	if c.toml != "" {
+		s.must(l.WriteFile("/etc/indrik/"+name+".toml", fmt.Appendf(nil, "python = '%s/bin/python'\n%s", venv, c.toml), 0o644))
+	} else {
+		env := fmt.Sprintf("APP=%s\nOPTIONS=--python %s/bin/python %s\n", c.app, venv, c.options)
+		s.must(l.WriteFile("/etc/indrik/"+name+".env", []byte(env), 0o644))
+	}
 	s.must(l.CopyTree("testdata/app", "/srv/"+name))
 	for unit, text := range map[string]string{s.unit(): c.service, s.socket(): c.socket} {
 		if text != "" {
@@ -83,8 +88,17 @@ func installProduct(l *Lab) error {
 	if err := l.CopyFile(filepath.Join(project, "bin/indrik"), "/usr/bin/indrik", 0o755); err != nil {
 		return fmt.Errorf("%w (make build makes it)", err)
 	}
-	for _, unit := range []string{"indrik@.service", "indrik@.socket"} {
-		if err := l.CopyFile(filepath.Join(project, "units", unit), "/etc/systemd/system/"+unit, 0o644); err != nil {
+	for unit, at := range map[string]string{
+		"indrik@.service":      "/etc/systemd/system/",
+		"indrik@.socket":       "/etc/systemd/system/",
+		"indrik.slice":         "/etc/systemd/system/",
+		"indrik.target":        "/etc/systemd/system/",
+		"user/indrik@.service": "/etc/systemd/",
+		"user/indrik@.socket":  "/etc/systemd/",
+		"sysusers.conf":        "/etc/sysusers.d/indrik-",
+		"tmpfiles.conf":        "/etc/tmpfiles.d/indrik-",
+	} {
+		if err := l.CopyFile(filepath.Join(project, "units", unit), at+unit, 0o644); err != nil {
 			return err
 		}
 	}
@@ -93,7 +107,9 @@ func installProduct(l *Lab) error {
 		return fmt.Errorf("find site-packages of .venv: found %q, %v (test/install makes it)", packages, err)
 	}
 	// A bind mount, because the service is not to see the project itself.
-	script := fmt.Sprintf(`/usr/bin/python3 -m venv --without-pip %[1]s
+	script := fmt.Sprintf(`systemd-sysusers
+systemd-tmpfiles --create /etc/tmpfiles.d/indrik-tmpfiles.conf
+/usr/bin/python3 -m venv --without-pip %[1]s
 mount --bind '%[2]s' "$(echo %[1]s/lib/python3*/site-packages)"
 %[1]s/bin/python -c 'import flask'`, venv, Inside+strings.TrimPrefix(packages[0], project))
 	ctx, cancel := context.WithTimeout(context.Background(), stepLimit)
@@ -120,6 +136,15 @@ func (s *service) systemctl(args ...string) {
 	s.t.Helper()
 	_, err := s.lab.Run(s.limit(), append([]string{"systemctl"}, args...)...)
 	s.must(err)
+}
+
+// systemctlLate is for the end of a test, when its context is over.
+func (s *service) systemctlLate(args ...string) {
+	ctx, cancel := context.WithTimeout(context.Background(), stepLimit)
+	defer cancel()
+	if _, err := s.lab.Run(ctx, append([]string{"systemctl"}, args...)...); err != nil {
+		s.t.Errorf("clean up: %v", err)
+	}
 }
 
 // property of the service, as `systemctl show` has it.
@@ -246,7 +271,7 @@ func (s *service) remove() {
 		s.t.Errorf("clean up: %v", err)
 	}
 	_, _ = s.lab.Run(ctx, "systemctl", "reset-failed", s.socket(), s.unit()) // fails if nothing failed
-	left := []string{"/etc/indrik/" + s.name + ".env"}
+	left := []string{"/etc/indrik/" + s.name + ".env", "/etc/indrik/" + s.name + ".toml"}
 	for _, unit := range []string{s.unit(), s.socket()} {
 		left = append(left, "/etc/systemd/system/"+unit+".d/test.conf")
 	}
