@@ -3,7 +3,6 @@ package master
 import (
 	"context"
 	"fmt"
-	"os"
 	"runtime"
 	"time"
 
@@ -24,20 +23,13 @@ const (
 )
 
 // prepare makes everything that can fail for reasons of configuration. Nothing
-// of it starts a process, but for the mold that runs a configuration file.
+// of it starts a process.
 func (m *master) prepare(ctx context.Context) error {
-	if m.cfg.Script.Name != "" {
-		if err := m.readScript(ctx); err != nil {
-			return err
-		}
-	}
 	m.wanted, m.loops = m.cfg.Settings.Workers(), loops(m.cfg.Settings.GatewayThreads())
-	if dir := m.cfg.Settings.Chdir(); dir != "" {
-		if err := os.Chdir(dir); err != nil {
-			return fmt.Errorf("change to the directory of --chdir: %w", err)
-		}
+	err := m.enterDirectory()
+	if err != nil {
+		return err
 	}
-	var err error
 	if m.static, err = staticFiles(m.cfg.Settings); err != nil {
 		return err
 	}

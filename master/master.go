@@ -77,15 +77,16 @@ type master struct {
 // Run may be called once in a process: it makes the process a child subreaper
 // and changes its working directory if --chdir says so.
 func Run(ctx context.Context, cfg Config) error {
-	m := &master{
-		cfg:   cfg,
-		env:   lookup(cfg.Env),
-		log:   cfg.Log.Named("master"),
-		facts: newMailbox(),
-		began: time.Now(),
-	}
+	m := newMaster(cfg)
 	defer m.release()
-	if err := m.prepare(ctx); err != nil {
+	err := m.readScript(ctx)
+	if err == nil && (m.cfg.Settings.CheckConfig() || m.cfg.Settings.PrintConfig()) {
+		return m.check(ctx)
+	}
+	if err == nil {
+		err = m.prepare(ctx)
+	}
+	if err != nil {
 		m.tellFailure(err)
 		return err
 	}

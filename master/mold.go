@@ -63,23 +63,26 @@ func (m *master) startMold(g *generation) error {
 	}
 	g.mold.begin(c)
 	m.log.Debug("mold started", "gen", g.number, "pid", c.pid, "python", s.Python())
-	paths := dispatch.List{}
-	for _, dir := range s.PythonPath() {
-		paths = append(paths, dir)
-	}
+	return c.order(dispatch.Tuple{"configure", m.moldSettings(g.number)}, m.board.FD(), g.lane.workers)
+}
+
+// moldSettings is what a mold is told of the settings (docs/protocol.md, "Keys of
+// configure").
+func (m *master) moldSettings(generation int) dispatch.Dict {
+	s := m.cfg.Settings
 	plain, milliseconds := everySetting(s)
-	return c.order(dispatch.Tuple{"configure", dispatch.Dict{
+	return dispatch.Dict{
 		"settings":     plain,
 		"seconds":      milliseconds,
 		"app":          m.app(),
-		"generation":   int64(g.number),
+		"generation":   int64(generation),
 		"name":         s.ProcName(),
-		"pythonpath":   paths,
+		"pythonpath":   list(s.PythonPath()),
 		"worker_class": s.WorkerClass(),
 		"loops":        int64(m.loops),
 		"version":      m.cfg.Version,
 		"options":      options(s),
-	}}, m.board.FD(), g.lane.workers)
+	}
 }
 
 // spawnMold starts the interpreter with our Python code in a memfd, so that
@@ -218,13 +221,17 @@ func (m *master) moldEnded(g *generation, exit pool.Exit) {
 // moldFailure says why the first mold did not come up. One that loads the
 // application itself (preload_app) says what of it failed, as a worker does.
 func (m *master) moldFailure(reason string) *bootFailure {
-	g := &m.gen.mold
-	f := &bootFailure{kind: ErrBoot, what: "start Python for " + m.app(), reason: reason}
-	switch g.stage {
+	return m.gen.mold.failure(m.app(), reason)
+}
+
+// failure is that of a mold that has said, or not, why it ends.
+func (m *mold) failure(app, reason string) *bootFailure {
+	f := &bootFailure{kind: ErrBoot, what: "start Python for " + app, reason: reason}
+	switch m.stage {
 	case "load":
-		f.kind, f.what, f.text = ErrLoad, "load "+m.app(), g.report
+		f.kind, f.what, f.text = ErrLoad, "load "+app, m.report
 	case "boot":
-		f.what, f.text = "boot "+m.app(), g.report
+		f.what, f.text = "boot "+app, m.report
 	}
 	return f
 }

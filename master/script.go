@@ -32,9 +32,13 @@ type Script struct {
 }
 
 // readScript starts a mold, has it run the configuration file and decides the
-// settings. The mold is kept for the first generation: it holds the hooks.
+// settings. The mold is kept for the first generation: it holds the hooks. Without
+// such a file there is nothing to do.
 func (m *master) readScript(ctx context.Context) error {
 	script := m.cfg.Script
+	if script.Name == "" {
+		return nil
+	}
 	c, err := m.spawnMold(script.Python, m.cfg.Env)
 	if err != nil {
 		return fmt.Errorf("%w; choose an interpreter with --python", err)
@@ -64,7 +68,9 @@ func (m *master) readScript(ctx context.Context) error {
 // dismiss ends a mold that no generation has, and waits until it is reaped.
 func (m *master) dismiss(c *child) {
 	c.hangUp()
-	c.kill()
+	if !c.reaped {
+		c.kill()
+	}
 	for !c.reaped {
 		<-m.facts.wake
 		for _, f := range m.facts.take() {
@@ -105,44 +111,56 @@ func readOrder(s Script) dispatch.Tuple {
 	return dispatch.Tuple{"read", s.Name, names}
 }
 
-// awaitScript waits for what the file says. Nothing else runs yet, so a signal to
-// stop ends the wait and there is nothing to drain.
+// awaitScript waits for what the file says.
 func (m *master) awaitScript(ctx context.Context, c *child) (dispatch.Dict, error) {
-	limit := time.NewTimer(scriptLimit)
-	defer limit.Stop()
-	reason := ""
-	for {
+	msg, err := m.answer(ctx, c, "read", scriptLimit)
+	if err == nil && word(msg) == "failed" {
+		err = errors.New(strings.TrimSpace(text(msg, 1)))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrConfig, m.cfg.Script.Name, err)
+	}
+	said, ok := msg[len(msg)-1].(dispatch.Dict)
+	if !ok {
+		return nil, fmt.Errorf("%w: %s: the mold was not understood", ErrConfig, m.cfg.Script.Name)
+	}
+	return said, nil
+}
+
+// answer waits for a fact of that name from a mold that serves nobody, or for the
+// fact "failed". Nothing else runs, so a signal to stop ends the wait and there is
+// nothing to drain.
+func (m *master) answer(ctx context.Context, c *child, name string, limit time.Duration) (dispatch.Tuple, error) {
+	over := time.NewTimer(limit)
+	defer over.Stop()
+	var said dispatch.Tuple
+	for said == nil && !c.reaped {
 		select {
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		case sig := <-m.cfg.Signals:
 			if sig == syscall.SIGTERM || sig == os.Interrupt || sig == syscall.SIGQUIT {
-				return nil, fmt.Errorf("%w: stopped by %v while %s ran", ErrConfig, sig, m.cfg.Script.Name)
+				return nil, fmt.Errorf("stopped by %v", sig)
 			}
-		case <-limit.C:
-			return nil, fmt.Errorf("%w: %s did not end within %v", ErrConfig, m.cfg.Script.Name, scriptLimit)
+		case <-over.C:
+			return nil, fmt.Errorf("it did not end within %v", limit)
 		case <-m.facts.wake:
 		}
 		for _, f := range m.facts.take() {
 			switch f := f.(type) {
 			case childSaid:
-				switch word(f.msg) {
-				case "read":
-					if said, ok := f.msg[len(f.msg)-1].(dispatch.Dict); ok {
-						return said, nil
-					}
-				case "failed":
-					reason = text(f.msg, 1)
+				if said == nil && (word(f.msg) == name || word(f.msg) == "failed") {
+					said = f.msg
 				}
 			case childEnded:
 				c.reaped = true
-				if reason == "" {
-					reason = ending(f.exit)
+				if said == nil {
+					return nil, errors.New(ending(f.exit))
 				}
-				return nil, fmt.Errorf("%w: %s: %s", ErrConfig, m.cfg.Script.Name, strings.TrimSpace(reason))
 			}
 		}
 	}
+	return said, nil
 }
 
 // scriptLayer is what the file says as a layer of settings.

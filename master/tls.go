@@ -21,6 +21,20 @@ func (m *master) prepareTLS() error {
 	if len(s.CertFile()) == 0 && len(s.KeyFile()) == 0 {
 		return nil
 	}
+	for _, name := range s.PlainListeners() {
+		if !slices.ContainsFunc(m.sockets, func(s activation.Socket) bool { return s.Name == name }) {
+			return fmt.Errorf("plain_listeners: there is no listener %q", name)
+		}
+	}
+	return m.readTLS()
+}
+
+// readTLS reads certificates and keys, if there are any.
+func (m *master) readTLS() error {
+	s := m.cfg.Settings
+	if len(s.CertFile()) == 0 && len(s.KeyFile()) == 0 {
+		return nil
+	}
 	here, err := os.Getwd()
 	if err != nil {
 		return fmt.Errorf("find certificates: %w", err)
@@ -28,11 +42,6 @@ func (m *master) prepareTLS() error {
 	demand, err := gateway.ParseDemand(s.CertReqs())
 	if err != nil {
 		return fmt.Errorf("cert_reqs %q: %w", s.CertReqs(), err)
-	}
-	for _, name := range s.PlainListeners() {
-		if !slices.ContainsFunc(m.sockets, func(s activation.Socket) bool { return s.Name == name }) {
-			return fmt.Errorf("plain_listeners: there is no listener %q", name)
-		}
 	}
 	m.tls, err = gateway.NewTLS(gateway.TLS{
 		Options: gateway.Certificates{

@@ -46,17 +46,7 @@ func gather(p process, options settings.Layer) (said, error) {
 	if err != nil || file == "" {
 		return s, err
 	}
-	if !strings.HasSuffix(file, ".toml") {
-		s.script = absolute(file) // --chdir is obeyed before the mold starts
-		return s, nil
-	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return s, fmt.Errorf("read the configuration: %w", err)
-	}
-	layer, err := settings.FromTOML(file, text)
-	s.layers = append(s.layers, layer)
-	return s, err
+	return s, s.read(file)
 }
 
 // fromArguments reads the options in GUNICORN_CMD_ARGS.

@@ -38,6 +38,9 @@ func newRoot(p process) *cobra.Command {
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetHelpCommand(&cobra.Command{Use: "-help", Hidden: true})
 	root.AddCommand(newGateway(p))
+	if other := command(p); other != nil {
+		root.AddCommand(other)
+	}
 	return root
 }
 
@@ -66,9 +69,21 @@ func serve(ctx context.Context, p process, args []string, options settings.Layer
 	decide := func(script settings.Layer) (*settings.Values, error) {
 		return settle(p, args, log, append(said.layers, script, python)...)
 	}
-	cfg := master.Config{
-		App:        strings.Join(args, ""), // one or none
-		Script:     master.Script{Name: said.script, Python: python.Items[0].Texts[0], Decide: decide},
+	cfg := newConfig(p, log)
+	cfg.App = strings.Join(args, "") // one or none
+	cfg.Script = master.Script{Name: said.script, Python: python.Items[0].Texts[0], Decide: decide}
+	if said.script == "" {
+		if cfg.Settings, err = decide(settings.Layer{}); err != nil {
+			return err
+		}
+	}
+	return p.master(ctx, cfg)
+}
+
+// newConfig is what the master takes from the process, without application and
+// settings.
+func newConfig(p process, log hclog.Logger) master.Config {
+	return master.Config{
 		Env:        p.env,
 		PID:        p.pid,
 		Executable: p.executable,
@@ -79,20 +94,11 @@ func serve(ctx context.Context, p process, args []string, options settings.Layer
 		Log:        log,
 		Signals:    masterSignals(),
 	}
-	if said.script == "" {
-		if cfg.Settings, err = decide(settings.Layer{}); err != nil {
-			return err
-		}
-	}
-	return p.master(ctx, cfg)
 }
 
 // settle resolves the layers and does at once what depends on nothing else.
 func settle(p process, args []string, log hclog.Logger, layers ...settings.Layer) (*settings.Values, error) {
-	values, err := settings.Resolve(layers...)
-	if err == nil {
-		err = checkBind(values)
-	}
+	values, err := judge(layers...)
 	if err == nil {
 		err = checkApp(args, values)
 	}
@@ -103,10 +109,24 @@ func settle(p process, args []string, log hclog.Logger, layers ...settings.Layer
 		return nil, err
 	}
 	log.SetLevel(logLevel(values.LogLevel()))
+	tellIdle(log, values)
+	return values, nil
+}
+
+// judge resolves the layers and refuses what the registry cannot.
+func judge(layers ...settings.Layer) (*settings.Values, error) {
+	values, err := settings.Resolve(layers...)
+	if err == nil {
+		err = checkBind(values)
+	}
+	return values, err
+}
+
+// tellIdle warns of settings that were set and have no effect.
+func tellIdle(log hclog.Logger, values *settings.Values) {
 	for _, s := range values.Idle() {
 		log.Warn("setting has no effect", "setting", s.Name, "from", values.Origin(s.Name), "instead", s.Instead)
 	}
-	return values, nil
 }
 
 // checkBind refuses addresses that cannot be read, as it is done for any other

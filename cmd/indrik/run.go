@@ -22,6 +22,8 @@ type process struct {
 
 	master  func(context.Context, master.Config) error
 	gateway func(context.Context, gateway.Process) error
+	check   func(ctx context.Context, c master.Config, load bool) error
+	examine func(context.Context, master.Config) (master.Findings, error)
 }
 
 // run is the program. It returns the exit status once everything it started

@@ -17,9 +17,13 @@ const (
 func usage() string {
 	var b strings.Builder
 	b.WriteString(`Usage: indrik [OPTIONS] MODULE[:APP]
+       indrik check FILE... [--app[=MODULE:APP]] [--python PATH]
+       indrik migrate FILE [--python PATH]
 
 Serve a Python WSGI application: APP (default: application) of MODULE. APP may
-be a call that makes it, like "hello:make_app('production')".
+be a call that makes it, like "hello:make_app('production')". Or check
+configuration files, and with --app the application too; or write a
+gunicorn.conf.py as an indrik.toml.
 `)
 	for _, g := range settings.Groups() {
 		fmt.Fprintf(&b, "\n%s:\n", g)

@@ -24,5 +24,7 @@ func thisProcess() process {
 		stderr:     os.Stderr,
 		master:     master.Run,
 		gateway:    gateway.Run,
+		check:      master.Check,
+		examine:    master.Examine,
 	}
 }

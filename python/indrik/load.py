@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+import os
 import sys
 from dataclasses import dataclass, field
 from typing import Any, Callable
@@ -103,6 +104,15 @@ def load(text: str) -> Application:
     if not callable(found):
         raise SpecError(f"{seen} is not an application: it is {_kind(found)}, which cannot be called")
     return found
+
+
+def extend_path(pythonpath: list[str]) -> None:
+    """Put the working directory first on sys.path and then, before it, each entry
+    of the setting, so that the last one is found first: as Gunicorn does."""
+    for path in [os.getcwd(), *pythonpath]:
+        path = os.path.abspath(path)
+        if path not in sys.path:
+            sys.path.insert(0, path)
 
 
 def interface(app: Application) -> str:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from . import afterfork, config, greenlets, hooks, load, logs, paste, privileges, trouble
+from . import afterfork, check, config, greenlets, hooks, literals, load, logs, paste, privileges, trouble
 from .app import Application
 from .reply import Outlet
 from .status import Status
@@ -106,8 +106,14 @@ def _configure(channel: Channel) -> Cast | None:
         close_all(fds)
         found = _read(message)
         said = {"settings": found.settings, "hooks": sorted(found.hooks), "unknown": found.unknown}
+        if len(message) > 3:  # for people: which of it is not written in the file as it is
+            said["objects"] = sorted(found.objects)
+            said["computed"] = literals.computed(str(message[1]))
         channel.send("read", said)
     try:
+        if message[0] == "check" and len(message) == 2:
+            channel.send("checked", check.application(message[1], found))
+            return None
         if message[0] != "configure" or len(message) != 2 or len(fds) != 2:
             raise WireError(f"the order {message[0]!r} with {len(fds)} descriptors instead of 'configure' with 2")
         return _cast(message[1], fds, found)
@@ -120,7 +126,7 @@ def _configure(channel: Channel) -> Cast | None:
 def _read(message: tuple[Any, ...]) -> config.Config:
     """Run the configuration file. WireError with its traceback if it cannot be
     used: nothing can be done without it."""
-    extend_path([])
+    load.extend_path([])
     try:
         return config.read(str(message[1]), frozenset(message[2]))
     except config.ConfigError as error:
@@ -146,7 +152,7 @@ def _cast(settings: Any, fds: list[int], found: config.Config) -> Cast:
     os.environ.update(cfg.env)  # a mold that ran a configuration file was started without it
     scoreboard = Scoreboard(fds[0])
     lane = _lane(fds.pop(1))
-    extend_path(pythonpath)
+    load.extend_path(pythonpath)
     setproctitle = _setproctitle()
     afterfork.set_title(setproctitle, f"indrik: mold [{name or app}]", "indrik-mold")
     identity = privileges.resolve(options)
@@ -195,15 +201,6 @@ def _other_threads() -> list[str]:
     if threading is None:
         return []
     return [repr(thread.name) for thread in threading.enumerate() if thread is not threading.current_thread()]
-
-
-def extend_path(pythonpath: list[str]) -> None:
-    """Put the working directory first on sys.path and then, before it, each entry
-    of the setting, so that the last one is found first: as Gunicorn does."""
-    for path in [os.getcwd(), *pythonpath]:
-        path = os.path.abspath(path)
-        if path not in sys.path:
-            sys.path.insert(0, path)
 
 
 def _setproctitle() -> ModuleType | None:

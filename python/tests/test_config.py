@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from indrik import config
+from indrik import config, literals
 
 KNOWN = frozenset(
     {"bind", "workers", "timeout", "preload_app", "accesslog", "worker_class", "chdir", "secure_scheme_headers"}
@@ -126,3 +126,20 @@ def test_what_the_file_raises_comes_through(tmp_path: Path) -> None:
         read(tmp_path, "workers = = 1")
     with pytest.raises(SystemExit):
         read(tmp_path, "raise SystemExit(3)")
+
+
+def test_computed_values(tmp_path):
+    """What `indrik migrate` must tell of: everything whose value is not what is written."""
+    path = tmp_path / "gunicorn.conf.py"
+    path.write_text(
+        "import os\nbind = 'a:1'\nworkers = os.cpu_count() * 2\nthreads: int = -2\n"
+        "raw_env = ['A=1']\nraw_env += ['B=2']\n"
+        "if os.name:\n    timeout = 5\nelse:\n    timeout = 6\nkeepalive = int('3')\nkeepalive = 4\n"
+        "def post_fork(server, worker):\n    backlog = os.getpid()\n"
+    )
+    assert literals.computed(str(path)) == {
+        "workers": "workers = os.cpu_count() * 2",
+        "raw_env": "raw_env += ['B=2']",
+        "timeout": "timeout = 6",
+    }
+    assert literals.computed("python:settings") == {}

@@ -1,0 +1,26 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// command is the command that the arguments call for beside serving, or nil.
+//
+// An application may live in a module called check or migrate, and is then served by
+// that name as any other. The words are commands only where nothing could be served:
+// before a second argument that is no option. So the files come right after the
+// word, and options last.
+func command(p process) *cobra.Command {
+	if len(p.args) < 3 || strings.HasPrefix(p.args[2], "-") {
+		return nil
+	}
+	switch p.args[1] {
+	case "check":
+		return newCheck(p)
+	case "migrate":
+		return newMigrate(p)
+	}
+	return nil
+}

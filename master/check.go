@@ -1,0 +1,158 @@
+package master
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/indrik/indrik/dispatch"
+	"github.com/indrik/indrik/settings"
+)
+
+// checkLimit bounds the load of the application in a check.
+const checkLimit = moldBoot + workerBoot
+
+// Check reads the configuration as [Run] does and, if load is true, goes on to
+// everything that can fail before a socket is bound: the working directory, static
+// files, certificates, and the application, which is loaded in a mold. No hook is
+// called, as with Gunicorn's --check-config. Nothing is left running, and the
+// working directory is as it was. Errors are those of Run; the traceback of an
+// application is written to Stderr.
+func Check(ctx context.Context, cfg Config, load bool) error {
+	m := newMaster(cfg)
+	defer m.release()
+	here, err := os.Open(".")
+	if err != nil {
+		return fmt.Errorf("find the working directory: %w", err)
+	}
+	defer here.Close() // read side; nothing to lose
+	if err := m.readScript(ctx); err != nil || !load {
+		return err
+	}
+	err = m.check(ctx)
+	if back := here.Chdir(); err == nil && back != nil {
+		err = fmt.Errorf("return to the working directory: %w", back)
+	}
+	return err
+}
+
+// check does what Check says, once the settings are decided.
+func (m *master) check(ctx context.Context) error {
+	if err := m.enterDirectory(); err != nil {
+		return err
+	}
+	if _, err := staticFiles(m.cfg.Settings); err != nil {
+		return err
+	}
+	if err := m.readTLS(); err != nil {
+		return err
+	}
+	c, err := m.checkMold()
+	if err != nil {
+		return err
+	}
+	defer m.dismiss(c)
+	return m.checkApplication(ctx, c)
+}
+
+// checkMold is the mold that has run the configuration file, or a new one.
+func (m *master) checkMold() (*child, error) {
+	if c := m.early; c != nil {
+		m.early = nil
+		return c, nil
+	}
+	s := m.cfg.Settings
+	c, err := m.spawnMold(s.Python(), applicationEnv(m.cfg.Env, s.RawEnv()))
+	if err != nil {
+		return nil, fmt.Errorf("%w; choose an interpreter with --python", err)
+	}
+	return c, nil
+}
+
+// checkApplication has the mold load the application.
+func (m *master) checkApplication(ctx context.Context, c *child) error {
+	if err := c.order(dispatch.Tuple{"check", m.moldSettings(0)}); err != nil {
+		return err
+	}
+	msg, err := m.answer(ctx, c, "checked", checkLimit)
+	if err != nil {
+		return fmt.Errorf("load %s: %w: %w", m.app(), ErrBoot, err)
+	}
+	if word(msg) != "failed" {
+		return nil
+	}
+	failed := mold{report: text(msg, 1), stage: text(msg, 2)}
+	failure := failed.failure(m.app(), lastLine(failed.report))
+	m.printRaw(failure.text)
+	return failure
+}
+
+// newMaster makes a master that has done nothing yet.
+func newMaster(cfg Config) *master {
+	return &master{
+		cfg:   cfg,
+		env:   lookup(cfg.Env),
+		log:   cfg.Log.Named("master"),
+		facts: newMailbox(),
+		began: time.Now(),
+	}
+}
+
+// enterDirectory obeys --chdir.
+func (m *master) enterDirectory() error {
+	dir := m.cfg.Settings.Chdir()
+	if dir == "" {
+		return nil
+	}
+	if err := os.Chdir(dir); err != nil {
+		return fmt.Errorf("change to the directory of --chdir: %w", err)
+	}
+	return nil
+}
+
+// Findings is what a configuration file in Python says, for people who want to
+// write it in another form.
+type Findings struct {
+	Settings settings.Layer
+	Hooks    []string          // names of the hooks that it defines, sorted
+	Objects  []string          // names of settings whose values only Python can hold, sorted
+	Unknown  []string          // names of plain values that are no setting
+	Computed map[string]string // the source text of values that are no literals, by name
+}
+
+// Examine runs the configuration file of cfg.Script and says what it found. The
+// values are not judged. The error wraps [ErrConfig] if the file cannot be used.
+func Examine(ctx context.Context, cfg Config) (Findings, error) {
+	m := newMaster(cfg)
+	c, err := m.spawnMold(cfg.Script.Python, cfg.Env)
+	if err != nil {
+		return Findings{}, fmt.Errorf("%w; choose an interpreter with --python", err)
+	}
+	defer m.dismiss(c)
+	if err := c.order(append(readOrder(cfg.Script), true)); err != nil {
+		return Findings{}, err
+	}
+	said, err := m.awaitScript(ctx, c)
+	if err != nil {
+		return Findings{}, err
+	}
+	f := Findings{Computed: map[string]string{}}
+	lists := map[string]*[]string{"hooks": &f.Hooks, "objects": &f.Objects, "unknown": &f.Unknown}
+	for name, to := range lists {
+		found, ok := said[name].(dispatch.List)
+		if !ok {
+			return Findings{}, errors.New("the mold was not understood")
+		}
+		*to = words(found)
+	}
+	computed, _ := said["computed"].(dispatch.Dict)
+	for name, source := range computed {
+		if text, ok := source.(string); ok {
+			f.Computed[name] = text
+		}
+	}
+	f.Settings, err = scriptLayer(cfg.Script, said)
+	return f, err
+}
