@@ -101,6 +101,7 @@ func (m *master) leaveInOrder() {
 	}
 	g := m.gen
 	if !g.ended {
+		g.hearNoMore()
 		g.retire(errDrained) // has an effect once
 		m.cancelQueued()
 		return
@@ -113,6 +114,16 @@ func (m *master) leaveInOrder() {
 	}
 	if m.gate.child != nil {
 		m.gate.child.hangUp()
+	}
+}
+
+// hearNoMore closes our copies of the reply sockets, because no gateway will read
+// them again. What workers still say, to clients that left, would fill them, and
+// then they would wait for room instead of leaving; now it fails.
+func (g *generation) hearNoMore() {
+	for _, w := range g.workers {
+		closeAll(w.reply)
+		w.reply = nil
 	}
 }
 

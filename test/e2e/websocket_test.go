@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"bufio"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -150,6 +152,29 @@ func TestConversationsEndWithACode(t *testing.T) {
 				t.Errorf("it took %v", took)
 			}
 		})
+	}
+}
+
+// Workers have a last word about each conversation. At a stop nobody may be left
+// to hear it, and that must keep none of them.
+func TestStopWithManyConversationsIsSwift(t *testing.T) {
+	t.Parallel()
+	s := serve(t, launch{app: "wsbare:app"})
+	const many = 900 // more than a reply socket holds
+	for range many {
+		c := s.dial()
+		if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
+			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		if r, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil || r.StatusCode != 101 {
+			t.Fatalf("the handshake got %v, %v", r, err)
+		}
+	}
+	began := time.Now()
+	s.stop()
+	if took := time.Since(began); took > patience/2 {
+		t.Errorf("it took %v", took)
 	}
 }
 
