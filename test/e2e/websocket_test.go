@@ -163,7 +163,7 @@ func TestStopWithManyConversationsIsSwift(t *testing.T) {
 	const many = 900 // more than a reply socket holds
 	for range many {
 		c := s.dial()
-		if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
+		if _, err := io.WriteString(c, "GET /late HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
 			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"); err != nil {
 			t.Fatal(err)
 		}

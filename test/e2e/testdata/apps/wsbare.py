@@ -31,3 +31,5 @@ async def app(scope, receive, send):
         await asyncio.sleep(1)
     while (message := await receive())["type"] == "websocket.receive":
         await send({**message, "type": "websocket.send"})
+    if scope["path"] == "/late":
+        await asyncio.sleep(1)  # has something to do after the client has left
