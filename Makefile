@@ -5,7 +5,7 @@ GOTEST   ?= go test -race -p 2 -timeout 10m
 STATIC   := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # The lab runs by itself: it says why when it is skipped, which go test shows only under -v.
 PACKAGES  = $$(go list ./... | grep -v /test/lab)
-SCRIPTS   = test/install .ci/run $(wildcard bench/run test/*.sh bench/*.sh)
+SCRIPTS   = test/install test/fuzz .ci/run $(wildcard bench/run test/*.sh bench/*.sh)
 
 # At a terminal it gets a process group of its own: Ctrl-C would end make as well,
 # and make says that with status 130 whatever became of the server.
@@ -48,13 +48,8 @@ lint: ## gofmt, vet, staticcheck, ruff, mypy, shellcheck
 
 check: test lint ## what continuous integration runs
 
-fuzz: ## every fuzz target for FUZZTIME (30s) each
-	@set -e; for package in $$(go list ./...); do \
-	  for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
-	    echo "$$package $$target"; \
-	    go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -parallel 2 $$package; \
-	  done; \
-	done
+fuzz: ## every fuzz target for FUZZTIME (30s) each, and how many executions that were
+	test/fuzz $(FUZZTIME)
 
 bench: build ## compare with gunicorn on this machine (bench/run)
 	@if [ -x bench/run ]; then test/install && exec bench/run; else echo "bench/run does not exist yet"; exit 1; fi

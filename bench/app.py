@@ -16,6 +16,14 @@ async def hello_asgi(scope, receive, send):
     await send({"type": "http.response.body", "body": b"Hello, world!\n"})
 
 
+def large(environ, start_response):
+    """Hello, and at /large more than the sockets on the way will hold (bench/slow.py)."""
+    if environ["PATH_INFO"] != "/large":
+        return hello(environ, start_response)
+    start_response("200 OK", [("Content-Type", "application/octet-stream"), ("Content-Length", str(1 << 20))])
+    return [bytes(1 << 20)]
+
+
 def bulk(environ, start_response):
     """A gigabyte up or down, in the ways that applications do it (bench/bulk.py)."""
     path, size = environ["PATH_INFO"], int(os.environ["BULK_SIZE"])
