@@ -19,7 +19,7 @@ const module = "github.com/indrik/indrik"
 // and a leaf imports none. Changing this table is a design change and gets a
 // sentence in the commit.
 var layers = map[string][]string{
-	"cmd/indrik": {"master", "gateway", "settings", "activation"}, // activation: to refuse an address as any other option
+	"cmd/indrik": {"master", "gateway", "settings", "activation", "unitfiles"}, // activation: to refuse an address as any other option
 	"master":     {"gateway", "pool", "dispatch", "settings", "activation", "python"},
 	"gateway":    {"gateway/certs", "gateway/negotiate", "gateway/static", "gateway/uwsgi", "dispatch", "http1", "websocket"},
 	"pool":       {}, // knows nothing of Python, HTTP or our sockets
@@ -33,6 +33,7 @@ var layers = map[string][]string{
 	"http1":             {},
 	"settings":          {},
 	"python":            {}, // the Python side, embedded
+	"unitfiles":         {},
 	"websocket":         {},
 
 	// Machinery for tests. Product code imports none of it.
@@ -57,6 +58,7 @@ var leaves = []string{
 	"http1",
 	"python",
 	"settings",
+	"unitfiles",
 	"websocket",
 }
 

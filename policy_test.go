@@ -123,6 +123,14 @@ var readOnly = map[string]string{
 
 	"test/lab/root.go masked":       "table",
 	"cmd/indrik/version.go version": "set by the linker (-ldflags -X)",
+	"cmd/indrik/version.go commit":  "set by the linker (-ldflags -X)",
+	"cmd/indrik/version.go date":    "set by the linker (-ldflags -X)",
+
+	"unitfiles/instance.go namePattern":   "pattern",
+	"unitfiles/instance.go userPattern":   "pattern",
+	"unitfiles/instance.go modePattern":   "pattern",
+	"unitfiles/instance.go memoryPattern": "pattern",
+	"unitfiles/instance.go credPattern":   "pattern",
 }
 
 // source is one Go file of the tree.

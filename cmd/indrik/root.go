@@ -19,7 +19,7 @@ func newRoot(p process) *cobra.Command {
 	flags := newFlags()
 	root := &cobra.Command{
 		Use:           "indrik [OPTIONS] MODULE[:APP]",
-		Version:       version,
+		Version:       versionText(),
 		SilenceErrors: true, // run prints them once
 		SilenceUsage:  true, // a page of help would push the error off the screen
 		Args:          checkArgs,
@@ -37,7 +37,8 @@ func newRoot(p process) *cobra.Command {
 	// could not be served by its name.
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetHelpCommand(&cobra.Command{Use: "-help", Hidden: true})
-	root.AddCommand(newGateway(p))
+	completeChoices(root)
+	root.AddCommand(newGateway(p), newManPage(), newShellCompletion(root), newUnitFiles(p))
 	if other := command(p); other != nil {
 		root.AddCommand(other)
 	}
