@@ -28,7 +28,6 @@ type refusals struct {
 	until   time.Time
 	lines   int
 	omitted int
-	closed  bool
 }
 
 // admit counts a line and reports whether it may be written.

@@ -145,7 +145,7 @@ func checkClass(text string) error {
 	name := strings.ToLower(text)
 	switch {
 	case name == "tornado", strings.HasSuffix(name, "#tornado"), strings.HasSuffix(name, "tornadoworker"):
-		return errors.New("Tornado's own server is not supported; run a WSGI application with gthread or gevent, and Tornado handlers as a program of their own")
+		return errors.New("the server of Tornado itself is not supported; run a WSGI application with gthread or gevent, and Tornado handlers as a program of their own")
 	case path.Ext(name) != "" && classAliases[name] == "":
 		return errors.New("worker classes of one's own are not supported; use auto, sync, gthread, gevent, eventlet or asgi")
 	}
