@@ -15,9 +15,6 @@ import (
 // gateway that dies again and again.
 func (m *master) prepareTLS() error {
 	s := m.cfg.Settings
-	if s.SSLVersion() != "" {
-		m.log.Warn("setting has no effect", "setting", "ssl_version", "instead", "tls_min_version")
-	}
 	if len(s.CertFile()) == 0 && len(s.KeyFile()) == 0 {
 		return nil
 	}

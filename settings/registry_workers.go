@@ -78,9 +78,9 @@ var workerSettings = []Setting{
 	{
 		Name: "reload_engine", Flag: "reload-engine", Metavar: "ENGINE", Group: Workers, Kind: Choice,
 		Default: "auto", Choices: []string{"auto", "poll", "inotify"},
-		Help:  "How reload finds changes; every engine looks at the times of the files",
-		Note:  "Accepted because Gunicorn has it.",
-		Since: "0.1.0",
+		Help:    "How Gunicorn's reload finds changes",
+		Instead: "reload looks at the times of the files, four times a second",
+		Since:   "0.1.0",
 	},
 	{
 		Name: "reload_extra_files", Flag: "reload-extra-file", Metavar: "FILE", Group: Workers, Kind: List,

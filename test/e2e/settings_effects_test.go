@@ -1,0 +1,510 @@
+package e2e
+
+import (
+	"crypto/tls"
+	"encoding/binary"
+	"fmt"
+	"io"
+
+	"net/http"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// effects are the settings whose effect takes more than one request to see.
+func effects() []proof {
+	return []proof{
+		{setting: "backlog", prove: proveBacklog},
+		{setting: "worker_connections", prove: proveWorkerConnections},
+		{setting: "preload_app", prove: provePreload},
+		{setting: "reload_extra_files", prove: proveReloadExtraFiles},
+		{setting: "user", prove: proveUserAndGroup},
+		{setting: "group", prove: proveUserAndGroup},
+		{setting: "umask", prove: proveUmask},
+		{setting: "keepalive", prove: proveKeepAlive},
+		{setting: "client_timeout", prove: proveClientTimeout},
+		{setting: "max_connections", prove: proveMaxConnections},
+		{setting: "queue_size", prove: proveQueueSize},
+		{setting: "queue_timeout", prove: proveQueueTimeout},
+		{setting: "min_body_rate", prove: proveMinBodyRate},
+		{setting: "tmp_upload_dir", prove: proveTmpUploadDir},
+		{setting: "response_buffering", prove: proveResponseBuffering},
+		{setting: "gateway_threads", prove: proveGatewayThreads},
+		{setting: "http_protocols", prove: proveHTTPProtocols},
+		{setting: "http2_max_concurrent_streams", prove: proveHTTP2Settings},
+		{setting: "http2_initial_window_size", prove: proveHTTP2Settings},
+		{setting: "http2_max_frame_size", prove: proveHTTP2Settings},
+		{setting: "http2_max_header_list_size", prove: proveHTTP2Settings},
+		{setting: "ciphers", prove: proveCiphers},
+		{setting: "tls_min_version", prove: proveTLSMinVersion},
+		{setting: "tls_handshakes", prove: proveTLSHandshakes},
+		{setting: "ws_max_size", prove: func(t *testing.T) { proveWSMaxSize(t, "--ws-max-size") }},
+		{setting: "websocket_max_message_size", prove: func(t *testing.T) { proveWSMaxSize(t, "--websocket-max-message-size") }},
+		{setting: "ws_ping_interval", prove: provePings},
+		{setting: "ws_ping_timeout", prove: provePings},
+		{setting: "asgi_lifespan", prove: proveLifespan},
+		{setting: "asgi_disconnect_grace_period", prove: proveDisconnectGrace},
+		{setting: "paste", prove: provePaste},
+		{setting: "raw_paste_global_conf", prove: provePaste},
+		{setting: "proc_name", prove: proveProcName},
+		{setting: "control_socket_disable", prove: proveNoControlSocket},
+	}
+}
+
+// proveBacklog reads the length of the accept queue from the master's own socket.
+func proveBacklog(t *testing.T) {
+	s := serve(t, launch{app: "plain", args: []string{"--backlog", "7"}})
+	pidfd, err := unix.PidfdOpen(s.pid, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Close(pidfd) }()
+	found := false
+	for fd := 3; fd < 64; fd++ {
+		ours, err := unix.PidfdGetfd(pidfd, fd, 0)
+		if err != nil {
+			continue
+		}
+		if on, err := unix.GetsockoptInt(ours, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err == nil && on == 1 {
+			info, err := unix.GetsockoptTCPInfo(ours, unix.IPPROTO_TCP, unix.TCP_INFO)
+			found = err == nil && info.Sacked == 7 // of a listening socket: the longest the queue may be
+		}
+		_ = unix.Close(ours)
+	}
+	if !found {
+		t.Error("no listening socket has the backlog")
+	}
+	s.stop()
+}
+
+func proveWorkerConnections(t *testing.T) {
+	s := serve(t, launch{app: "aplain", args: []string{"--worker-connections", "1", "--gateway-threads", "1"}})
+	first := s.client()
+	first.send("GET /wait/held HTTP/1.1\r\nHost: x\r\n\r\n")
+	s.note("held")
+	second := s.client()
+	second.send("GET /pid HTTP/1.1\r\nHost: x\r\n\r\n")
+	if err := second.conn.SetReadDeadline(time.Now().Add(300 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := second.in.ReadByte(); err == nil {
+		t.Errorf("a second request is answered at the same time: %q", b)
+	}
+	_ = first.conn.Close()
+	_ = second.conn.SetReadDeadline(time.Now().Add(patience))
+	if a := second.receive("GET"); a.status != 200 {
+		t.Errorf("the second request got %d", a.status)
+	}
+	s.stop()
+}
+
+func provePreload(t *testing.T) {
+	for args, want := range map[string]string{"--preload": "False", "--preload=false": "True"} {
+		s := serve(t, launch{app: "effects", args: []string{args}})
+		s.wants("/imported", 200, want)
+		s.stop()
+	}
+}
+
+func proveReloadExtraFiles(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "extra.txt")
+	if err := os.WriteFile(path, []byte("one"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, launch{app: "plain", args: []string{"--reload", "--reload-extra-file", path}})
+	worker := s.the("worker")
+	if err := os.WriteFile(path, []byte("another"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s.until("another worker", func() bool {
+		workers := s.children("worker")
+		return len(workers) == 1 && workers[0] != worker
+	})
+	s.stop()
+}
+
+func proveUserAndGroup(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can become somebody else")
+	}
+	nobody, err := user.Lookup("nobody")
+	if err != nil {
+		t.Skip(err)
+	}
+	s := serve(t, launch{app: "effects", args: []string{"--user", "nobody", "--group", nobody.Gid}})
+	if _, got := s.get("/id"); !strings.HasPrefix(got, nobody.Uid+" "+nobody.Gid+" ") {
+		t.Errorf("the worker is %q", got)
+	}
+	s.stop()
+}
+
+func proveUmask(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	s := serve(t, launch{app: "plain", bind: []string{"unix:" + path}, args: []string{"--umask", "027"}})
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o750 {
+		t.Errorf("the socket has %v, %v", info.Mode(), err)
+	}
+	s.stop()
+}
+
+func proveKeepAlive(t *testing.T) {
+	s := serve(t, launch{app: "plain", args: []string{"--keep-alive", "1"}})
+	c := s.client()
+	c.ask("GET / HTTP/1.1\r\nHost: x\r\n\r\n", "GET", 200, "hello")
+	began := time.Now()
+	c.closed()
+	if idle := time.Since(began); idle < 800*time.Millisecond || idle > 10*time.Second {
+		t.Errorf("closed after %v", idle)
+	}
+	s.stop()
+
+	s = serve(t, launch{app: "plain", args: []string{"--keep-alive", "0"}})
+	c = s.client()
+	if a := c.ask("GET / HTTP/1.1\r\nHost: x\r\n\r\n", "GET", 200, "hello"); !a.close {
+		t.Error("with 0 the connection is kept")
+	}
+	s.stop()
+}
+
+func proveClientTimeout(t *testing.T) {
+	s := serve(t, launch{app: "plain", args: []string{"--client-timeout", "1"}})
+	c := s.client()
+	began := time.Now()
+	c.send("GET / HTTP/1.1\r\nHost")
+	_, _ = io.Copy(io.Discard, c.in) // to the end
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("the connection lived for %v", took)
+	}
+	s.stop()
+}
+
+func proveMaxConnections(t *testing.T) {
+	s := serve(t, launch{app: "plain", args: []string{"--max-connections", "1", "--gateway-threads", "1"}})
+	s.allow("connections")
+	first, second := s.client(), s.client()
+	first.ask("GET / HTTP/1.1\r\nHost: x\r\n\r\n", "GET", 200, "hello")
+	second.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	if err := second.conn.SetReadDeadline(time.Now().Add(300 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := second.in.ReadByte(); err == nil {
+		t.Errorf("a second connection is served at the same time: %q", b)
+	}
+	_ = first.conn.Close()
+	_ = second.conn.SetReadDeadline(time.Now().Add(patience))
+	second.wants("GET", 200, "hello")
+	s.stop()
+}
+
+// occupy has the only worker busy for some seconds, and n more requests wait.
+func (s *service) occupy(seconds string, n int) (waiting []*client) {
+	s.t.Helper()
+	first := s.client()
+	first.send("GET /hold/busy/" + seconds + " HTTP/1.1\r\nHost: x\r\n\r\n")
+	s.note("busy")
+	for range n {
+		c := s.client()
+		c.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		waiting = append(waiting, c)
+	}
+	return waiting
+}
+
+func proveQueueSize(t *testing.T) {
+	s := serve(t, launch{app: "plain", args: []string{"--queue-size", "1", "--gateway-threads", "1"}})
+	s.allow("request refused", "queue")
+	refusals := 0
+	for _, c := range s.occupy("1", 12) {
+		if a := c.receive("GET"); a.status == 503 && a.header.Get("Retry-After") != "" {
+			refusals++
+		}
+	}
+	if refusals == 0 {
+		t.Error("none of 12 requests was refused")
+	}
+	s.stop()
+}
+
+func proveQueueTimeout(t *testing.T) {
+	s := serve(t, launch{app: "plain", args: []string{"--queue-timeout", "1", "--gateway-threads", "1"}})
+	s.allow("request refused", "queue")
+	refusals := 0
+	for _, c := range s.occupy("3", 12) {
+		if a := c.receive("GET"); a.status == 503 {
+			refusals++
+		}
+	}
+	if refusals == 0 {
+		t.Error("none of 12 requests was refused, though they wait for 3 seconds")
+	}
+	s.stop()
+}
+
+func proveMinBodyRate(t *testing.T) {
+	s := serve(t, launch{app: "plain", args: []string{"--min-body-rate", "1MiB"}})
+	s.allow("request refused", "slow")
+	c := s.client()
+	c.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n12345")
+	if a := c.receive("POST"); a.status != http.StatusRequestTimeout {
+		t.Errorf("a slow body got %d", a.status)
+	}
+	s.stop()
+}
+
+func proveTmpUploadDir(t *testing.T) {
+	dir := t.TempDir()
+	s := serve(t, launch{app: "effects", args: []string{"--tmp-upload-dir", dir}})
+	c := s.client()
+	const size = 3 << 20
+	c.send(fmt.Sprintf("POST /length HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", size) + strings.Repeat("a", size-1))
+	s.until("a file in the directory", func() bool {
+		links, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", s.the("gateway"))) // the pattern is well formed
+		for _, link := range links {
+			if to, err := os.Readlink(link); err == nil && strings.HasPrefix(to, dir+"/") {
+				return true
+			}
+		}
+		return false
+	})
+	c.ask("a", "POST", 200, fmt.Sprint(size))
+	s.stop()
+}
+
+// proveResponseBuffering has the only worker stream to a client that does not
+// read: with room for the response the worker is free for the next one.
+func proveResponseBuffering(t *testing.T) {
+	for size, free := range map[string]bool{"64MiB": true, "64KiB": false} {
+		s := serve(t, launch{app: "effects", args: []string{"--response-buffering", size, "--min-body-rate", "0"}})
+		slow := s.client()
+		slow.send("GET /stream/32 HTTP/1.1\r\nHost: x\r\n\r\n")
+		_, _ = slow.in.Peek(1) // it has begun
+		other := s.client()
+		other.send("GET /pid HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+		limit := patience
+		if !free {
+			limit = time.Second
+		}
+		_ = other.conn.SetReadDeadline(time.Now().Add(limit))
+		if _, err := other.in.Peek(1); (err == nil) != free {
+			t.Errorf("with %s: the worker is free: %v", size, err == nil)
+		}
+		s.hangUp()
+		s.allow("request failed")
+		s.stop()
+	}
+}
+
+// proveGatewayThreads counts epoll instances: each loop has one.
+func proveGatewayThreads(t *testing.T) {
+	count := func(n string) (polls int) {
+		s := serve(t, launch{app: "plain", args: []string{"--gateway-threads", n}})
+		links, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", s.the("gateway"))) // the pattern is well formed
+		for _, link := range links {
+			if to, err := os.Readlink(link); err == nil && to == "anon_inode:[eventpoll]" {
+				polls++
+			}
+		}
+		s.stop()
+		return polls
+	}
+	if one, four := count("1"), count("4"); four != one+3 {
+		t.Errorf("1 thread has %d epoll instances, 4 have %d", one, four)
+	}
+}
+
+// shake makes a handshake with a service that speaks TLS with these options.
+func shake(t *testing.T, client *tls.Config, args ...string) (tls.ConnectionState, error) {
+	t.Helper()
+	cert, key := certificate(t, t.TempDir(), "c.pem", "k.pem")
+	s := serve(t, launch{app: "plain", args: append(args, "--certfile", cert, "--keyfile", key)})
+	s.allow("handshake")
+	client.InsecureSkipVerify = true // the certificate is not what is looked at
+	conn := tls.Client(s.dial(), client)
+	err := conn.Handshake()
+	state := conn.ConnectionState()
+	s.stop()
+	return state, err
+}
+
+func proveHTTPProtocols(t *testing.T) {
+	for list, want := range map[string]string{"h1": "http/1.1", "h2,h1": "h2"} {
+		state, err := shake(t, &tls.Config{NextProtos: []string{"h2", "http/1.1"}}, "--http-protocols", list)
+		if err != nil || state.NegotiatedProtocol != want {
+			t.Errorf("%s: got %q, %v", list, state.NegotiatedProtocol, err)
+		}
+	}
+}
+
+func proveCiphers(t *testing.T) {
+	suite := tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384
+	all := &tls.Config{MaxVersion: tls.VersionTLS12}
+	state, err := shake(t, all, "--ciphers", "ECDHE-ECDSA-AES256-GCM-SHA384")
+	if err != nil || state.CipherSuite != suite {
+		t.Errorf("got %s, %v", tls.CipherSuiteName(state.CipherSuite), err)
+	}
+}
+
+func proveTLSMinVersion(t *testing.T) {
+	old := &tls.Config{MaxVersion: tls.VersionTLS12}
+	if _, err := shake(t, old.Clone()); err != nil {
+		t.Errorf("TLS 1.2 by default: %v", err)
+	}
+	if _, err := shake(t, old.Clone(), "--tls-min-version", "1.3"); err == nil {
+		t.Error("TLS 1.2 is spoken")
+	}
+}
+
+// proveTLSHandshakes leaves one handshake in the middle: the next one waits.
+func proveTLSHandshakes(t *testing.T) {
+	cert, key := certificate(t, t.TempDir(), "c.pem", "k.pem")
+	s := serve(t, launch{app: "plain", args: []string{"--tls-handshakes", "1", "--certfile", cert, "--keyfile", key}})
+	s.allow("handshake")
+	first := s.dial()
+	if _, err := io.WriteString(first, "\x16\x03\x01"); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	second := tls.Client(s.dial(), &tls.Config{InsecureSkipVerify: true})
+	time.Sleep(200 * time.Millisecond) // the first must be in the middle, and nothing tells when
+	go func() { done <- second.Handshake() }()
+	select {
+	case err := <-done:
+		t.Errorf("a second handshake was made: %v", err)
+	case <-time.After(500 * time.Millisecond):
+		_ = first.Close()
+		if err := <-done; err != nil {
+			t.Errorf("after the first: %v", err)
+		}
+	}
+	s.stop()
+}
+
+// proveHTTP2Settings reads the SETTINGS frame that a connection begins with (RFC
+// 9113, section 6.5).
+func proveHTTP2Settings(t *testing.T) {
+	want := map[uint16]uint32{3: 7, 4: 70000, 5: 20000, 6: 5000 + 10*32} // for 10 fields 32 bytes each come on top (section 6.5.2)
+	s := serve(t, launch{app: "plain", args: []string{
+		"--http2-cleartext", "prior-knowledge", "--http2-max-concurrent-streams", "7", "--http2-initial-window-size", "70000",
+		"--http2-max-frame-size", "20000", "--http2-max-header-list-size", "5000",
+	}})
+	c := s.client()
+	c.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00")
+	head := make([]byte, 9)
+	if _, err := io.ReadFull(c.in, head); err != nil || head[3] != 4 {
+		t.Fatalf("the first frame is of type %d, %v", head[3], err)
+	}
+	frame := make([]byte, int(head[0])<<16|int(head[1])<<8|int(head[2]))
+	if _, err := io.ReadFull(c.in, frame); err != nil {
+		t.Fatal(err)
+	}
+	for ; len(frame) >= 6; frame = frame[6:] {
+		id, value := binary.BigEndian.Uint16(frame), binary.BigEndian.Uint32(frame[2:])
+		if expected, there := want[id]; there && value == expected {
+			delete(want, id)
+		}
+	}
+	if len(want) > 0 {
+		t.Errorf("not announced: %v", want)
+	}
+	s.stop()
+}
+
+// conversing is a connection on which a WebSocket is open.
+func conversing(t *testing.T, args ...string) (*service, *client) {
+	t.Helper()
+	s := serve(t, launch{app: "effects:conversation", args: args})
+	c := s.client()
+	c.send(upgrade("none"))
+	if head := c.head("GET"); head.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatalf("the handshake got %s", head.Status)
+	}
+	return s, c
+}
+
+func proveWSMaxSize(t *testing.T, option string) {
+	s, c := conversing(t, option, "10")
+	c.send("\x81\x8b\x00\x00\x00\x00hello world") // 11 bytes of text, masked with zeros
+	frame := make([]byte, 4)
+	if _, err := io.ReadFull(c.in, frame); err != nil || frame[0] != 0x88 || binary.BigEndian.Uint16(frame[2:]) != 1009 {
+		t.Errorf("got %x, %v; want a close with 1009", frame, err)
+	}
+	s.allow("request failed")
+	s.stop()
+}
+
+// provePings hears a ping, gives no answer, and is left.
+func provePings(t *testing.T) {
+	s, c := conversing(t, "--ws-ping-interval", "1", "--ws-ping-timeout", "1")
+	began := time.Now()
+	if opcode, err := c.in.ReadByte(); err != nil || opcode != 0x89 {
+		t.Fatalf("got %x, %v; want a ping", opcode, err)
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("the ping came after %v", took)
+	}
+	_, _ = io.Copy(io.Discard, c.in) // to the end
+	if took := time.Since(began); took > 15*time.Second {
+		t.Errorf("given up after %v", took)
+	}
+	s.allow("request failed")
+	s.stop()
+}
+
+func proveLifespan(t *testing.T) {
+	s := serve(t, launch{app: "effects:stillborn", args: []string{"--asgi-lifespan", "off"}})
+	s.wants("/", 200, "asgi")
+	s.stop()
+	s = refused(t, launch{app: "effects:stillborn"}, 3)
+	s.stderr.await(t, 1, "not today")
+}
+
+func proveDisconnectGrace(t *testing.T) {
+	s := serve(t, launch{app: "effects:conversation", args: []string{"--asgi-disconnect-grace-period", "0"}})
+	c := s.client()
+	c.send("GET /sleep/it HTTP/1.1\r\nHost: x\r\n\r\n")
+	s.note("it")
+	_ = c.conn.Close()
+	began := time.Now()
+	s.note("it-cancelled")
+	if took := time.Since(began); took > 2500*time.Millisecond { // the default is 3 s
+		t.Errorf("cancelled after %v", took)
+	}
+	s.stop()
+}
+
+func provePaste(t *testing.T) {
+	needModules(t, "paste.deploy")
+	dir := files(t, map[string]string{
+		"site.ini":  "[app:main]\nuse = call:pasted:make\n[app:other]\nuse = call:pasted:make\nsay = other\n",
+		"pasted.py": "def make(conf, say='main'):\n    def app(environ, start_response):\n        start_response('200 OK', [])\n        return [(say + conf['mode']).encode()]\n    return app\n",
+	})
+	for file, want := range map[string]string{"site.ini": "main one", "site.ini#other": "other one"} {
+		s := serve(t, launch{dir: dir, args: []string{"--paste", file, "--paste-global", "mode= one"}})
+		s.wants("/", 200, strings.Replace(want, " ", "", 1))
+		s.stop()
+	}
+}
+
+func proveProcName(t *testing.T) {
+	fake := filepath.Join(world.root, "test/e2e/testdata/fake")
+	s := serve(t, launch{app: "plain", args: []string{"--name", "shop", "--pythonpath", fake}})
+	s.wants("/env/E2E_TITLE", 200, "indrik: worker 0 [shop]")
+	s.stop()
+}
+
+func proveNoControlSocket(t *testing.T) {
+	dir := t.TempDir()
+	s := serve(t, launch{app: "plain", args: []string{"--no-control-socket"}, env: []string{"XDG_RUNTIME_DIR=" + dir, "HOME=" + dir}})
+	s.wants("/", 200, "hello")
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("there is %v, %v", left, err)
+	}
+	s.stop()
+}
