@@ -35,7 +35,7 @@ func TestEverySettingHasAnEffect(t *testing.T) {
 	for _, s := range settings.All() {
 		of := slices.DeleteFunc(slices.Clone(proofs), func(p proof) bool { return p.setting != s.Name })
 		if len(of) == 0 {
-			t.Errorf("setting %s has no proof of its effect; add one to settings_wire_test.go, settings_effects_test.go or elsewhere()", s.Name)
+			t.Errorf("setting %s has no proof of its effect; add one to settings_wire_test.go, settings_effects_test.go, settings_speech_test.go or elsewhere()", s.Name)
 		}
 		for _, p := range of {
 			t.Run(s.Name, func(t *testing.T) {
