@@ -39,7 +39,7 @@ var layers = map[string][]string{
 	// Machinery for tests. Product code imports none of it.
 	"internal/fdcheck":  {},
 	"internal/testproc": {},
-	"test/e2e":          {},
+	"test/e2e":          {"settings"}, // the registry, to go through all of it
 	"test/lab":          {},
 	"units":             {}, // tests of the unit files only
 }
