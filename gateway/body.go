@@ -13,7 +13,8 @@ import (
 
 const (
 	memoryBody = 1 << 20   // bodies up to this declared length are kept in a memfd
-	copyBuffer = 128 << 10 // of one exchange
+	copyBuffer = 128 << 10 // of one exchange whose client is fast
+	slowBuffer = 4 << 10   // of one whose client has not filled this yet
 )
 
 // continueLine asks for the body (RFC 9110 section 10.1.1).
@@ -37,7 +38,7 @@ func (x *exchange) collect(h *http1.Head, into *spool) error {
 func (x *exchange) receive(h *http1.Head, into sink) error {
 	length := max(h.ContentLength, 0)
 	if x.buffer == nil && (h.Chunked || int64(len(x.data)) < length) {
-		x.buffer = make([]byte, copyBuffer)
+		x.buffer = make([]byte, slowBuffer)
 	}
 	if h.Chunked {
 		return x.receiveChunked(into)
@@ -60,8 +61,19 @@ func (x *exchange) receiveLength(left int64, into sink) error {
 			return err
 		}
 		n = int64(got)
+		x.widen(got)
 	}
 	return nil
+}
+
+// widen makes the buffer as large as it may be, with what is in it, once that has
+// filled it: a client that trickles must not cost what a fast one does.
+func (x *exchange) widen(filled int) {
+	if filled == len(x.buffer) && filled < copyBuffer {
+		wide := make([]byte, copyBuffer)
+		copy(wide, x.buffer)
+		x.buffer = wide
+	}
 }
 
 func (x *exchange) receiveChunked(into sink) error {
@@ -88,6 +100,7 @@ func (x *exchange) receiveChunked(into sink) error {
 		if err != nil {
 			return err
 		}
+		x.widen(kept + more)
 		x.data = x.buffer[:kept+more]
 	}
 }

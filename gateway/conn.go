@@ -188,14 +188,15 @@ func (l *loop) read(c *conn) {
 
 // room is where the next bytes of c are read to. The beginning of a request
 // that comes in many pieces stays where it is, with the next piece behind it: a
-// client that sends byte by byte must not have the bytes before copied for each.
+// client that sends byte by byte must not have the bytes before copied for each,
+// and one that declares a long body gets no more than a few times what it sent.
 func (l *loop) room(c *conn) []byte {
 	kept := len(c.pending)
 	if kept == 0 {
 		return l.scratch
 	}
-	if want := max(c.need, kept+1); cap(c.pending) < want {
-		grown := make([]byte, kept, max(want, min(2*kept, len(l.scratch)), smallRoom))
+	if cap(c.pending) == kept {
+		grown := make([]byte, kept, max(kept+1, min(c.need, roomFactor*kept), min(2*kept, len(l.scratch)), smallRoom))
 		copy(grown, c.pending)
 		c.pending = grown
 	}

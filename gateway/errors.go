@@ -19,6 +19,7 @@ var (
 	errSlow         = errors.New("request did not arrive in time")
 	errConnect      = errors.New("CONNECT is for proxies")
 	errClientLeft   = errors.New("the client left")
+	errDescriptors  = errors.New("no descriptor is left for the request")
 	errConnections  = errors.New("no more connections are allowed (max_connections, open files)")
 	errSpoolFull    = errors.New("the spool is full (spool_limit)")
 	errSpool        = errors.New("request body could not be stored")
@@ -38,7 +39,7 @@ func answerTo(err error) ownAnswer {
 	switch {
 	case errors.As(err, &bad):
 		return ownAnswer{status: bad.Status, text: bad.Reason}
-	case errors.Is(err, errQueueFull), errors.Is(err, errQueueTimeout), errors.Is(err, errSpoolFull), errors.Is(err, errFormChanged):
+	case errors.Is(err, errQueueFull), errors.Is(err, errQueueTimeout), errors.Is(err, errSpoolFull), errors.Is(err, errFormChanged), errors.Is(err, errDescriptors):
 		return ownAnswer{status: 503, text: "The server is busy.", retryAfter: true}
 	case errors.Is(err, errWorkerDied):
 		return ownAnswer{status: 502, text: "The process that worked on this request ended before it answered."}

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"sync/atomic"
 	"time"
@@ -42,8 +43,15 @@ type exchange struct {
 }
 
 // lend takes a connection out of the loop and has work done with it by a
-// goroutine of its own. data is what was read and not used.
-func (l *loop) lend(c *conn, data []byte, work func(*exchange)) {
+// goroutine of its own. data is what was read and not used. The goroutine works on
+// a duplicate of the socket, because an os.File cannot let go of its descriptor;
+// without one the connection stays where it is, and the error is errDescriptors.
+func (l *loop) lend(c *conn, data []byte, work func(*exchange)) error {
+	fd, err := unix.FcntlInt(uintptr(c.fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		l.tellShortage(err)
+		return fmt.Errorf("%w: %w", errDescriptors, err)
+	}
 	l.enter(c, lent)
 	// That it leaves is still noticed here. If not, its goroutine will notice.
 	_ = l.rewatch(c.fd, unix.EPOLLRDHUP|unix.EPOLLET)
@@ -54,21 +62,16 @@ func (l *loop) lend(c *conn, data []byte, work func(*exchange)) {
 		form:     form{mount: l.form.mount},
 	}
 	c.pending, c.partial = nil, nil
-	go x.run(work)
+	go x.run(fd, work)
+	return nil
 }
 
-// run does the work and gives the connection back. The goroutine works on a
-// duplicate of the socket, because an os.File cannot let go of its descriptor.
-func (x *exchange) run(work func(*exchange)) {
-	fd, err := unix.FcntlInt(uintptr(x.conn.fd), unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		x.gateway.log.Error("connection could not be duplicated", "error", err)
-		x.broken = true
-	} else {
-		x.sock = plain{File: os.NewFile(uintptr(fd), "client"), copies: x.gateway.config.CopyFiles}
-		work(x)
-		_ = x.sock.Close() // the duplicate; the loop has the socket
-	}
+// run does the work on fd, the duplicate of the socket, and gives the connection
+// back.
+func (x *exchange) run(fd int, work func(*exchange)) {
+	x.sock = plain{File: os.NewFile(uintptr(fd), "client"), copies: x.gateway.config.CopyFiles}
+	work(x)
+	_ = x.sock.Close()                           // the duplicate; the loop has the socket
 	x.loop.post(func(l *loop) { l.takeBack(x) }) // a loop outlives its connections
 }
 

@@ -12,6 +12,7 @@ const (
 	inlineBody  = 64 << 10 // bodies up to this travel inside the message
 	readBuffer  = 160 << 10
 	smallRoom   = 1 << 10 // for a head that comes in pieces, to begin with
+	roomFactor  = 8       // no more than so many times what came of a request is kept room for
 	keepMessage = 8 << 10 // a request's message memory that is kept for the next
 	batch       = 64      // messages for one sendmmsg
 	replyBatch  = 8       // messages for one recvmmsg

@@ -97,10 +97,12 @@ type loop struct {
 	searchUntil int64 // look for lost requests until then
 	acceptAgain int64 // accepting is paused until then
 	pauseTold   int64 // no word about that until then
-	turned      int   // connections turned away since the log was told
-	turnedTold  int64 // no word about that until then
-	accepted    uint64
-	answered    uint64
+	// shortageTold is the same for requests refused for want of descriptors.
+	shortageTold int64
+	turned       int   // connections turned away since the log was told
+	turnedTold   int64 // no word about that until then
+	accepted     uint64
+	answered     uint64
 
 	pace           int // requests answered per millisecond lately
 	answeredBefore uint64
@@ -272,7 +274,7 @@ func (l *loop) sweepConns() {
 		if c.phase == reading && c.need > 0 && l.gateway.config.streams(l.course.asgi) {
 			// A small body is waited for a moment, as it mostly comes whole. This
 			// one does not.
-			l.lend(c, c.pending, (*exchange).serveRequest)
+			l.lendRequest(c, c.pending)
 		}
 		if c.phase == lent && c.ended && c.request != nil && c.request.phase == begun && l.now-atomic.LoadInt64(&c.moved) > silence {
 			l.clientLeft(c)

@@ -145,8 +145,8 @@ func (l *loop) answerOdd(r *request, items int, msg []byte, fd int) {
 }
 
 // lendFor makes r one whose answers a goroutine waits for, and lends its
-// connection for that if it is not lent yet. It reports false when the client
-// left and nobody waits.
+// connection for that if it is not lent yet. It reports false when nobody waits:
+// the client left, or it could not be lent and was told so.
 func (l *loop) lendFor(r *request) bool {
 	if r.answers != nil {
 		return true
@@ -156,8 +156,11 @@ func (l *loop) lendFor(r *request) bool {
 	}
 	c, state := r.conn, r.asked.detach()
 	answers, line := make(chan answer, answerRoom), r.line.detach()
+	if err := l.lend(c, c.pending, func(x *exchange) { x.finish(answers, state, line) }); err != nil {
+		l.decline(r, err)
+		return false
+	}
 	r.conn, r.lent, r.answers = nil, c, answers
-	l.lend(c, c.pending, func(x *exchange) { x.finish(answers, state, line) })
 	return true
 }
 

@@ -27,16 +27,16 @@ func (l *loop) take(c *conn, data []byte) (used int) {
 	body := int(max(h.ContentLength, 0))
 	switch {
 	case l.gateway.site != nil && l.gateway.site.Claims(h.Method, l.origin.path):
-		l.lend(c, data, (*exchange).serveRequest)
+		l.lendRequest(c, data)
 		return len(data)
 	case l.limits.body > 0 && h.ContentLength > l.limits.body:
 		l.refuse(c, errBodyTooLarge, data)
 		return len(data)
 	case h.Upgrade && l.form.upgrades(h):
-		l.lend(c, data, (*exchange).serveRequest)
+		l.lendRequest(c, data)
 		return len(data)
 	case h.Chunked, h.ContentLength > inlineBody, h.Expect100 && len(data) < h.Size+body:
-		l.lend(c, data, (*exchange).serveRequest)
+		l.lendRequest(c, data)
 		return len(data)
 	case len(data) < h.Size+body:
 		c.need = h.Size + body
