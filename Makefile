@@ -11,7 +11,7 @@ SCRIPTS   = test/install test/fuzz .ci/run $(wildcard bench/run test/*.sh bench/
 # and make says that with status 130 whatever became of the server.
 HELLO     = bin/indrik --chdir examples/hello -w 2 -b 127.0.0.1:8000 app:app
 
-.PHONY: help build run test test-go test-python lab lint check fuzz bench clean
+.PHONY: help build run test test-go test-python lab lint check fuzz bench docs clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -53,6 +53,10 @@ fuzz: ## every fuzz target for FUZZTIME (30s) each, and how many executions that
 
 bench: build ## compare with gunicorn on this machine (bench/run)
 	@if [ -x bench/run ]; then test/install && exec bench/run; else echo "bench/run does not exist yet"; exit 1; fi
+
+docs: ## make the documents that come from the registry: settings, help, manual pages, JSON schema
+	go test ./settings -run 'TestDocumentIsCurrent' -update
+	go test ./cmd/indrik -run 'TestHelp|TestDocumentsAreCurrent' -update
 
 clean: ## remove what make made
 	rm -rf bin .venv

@@ -38,6 +38,16 @@ func (fs flags) add(set *pflag.FlagSet) {
 	}
 }
 
+// complete tells shells which words an option may have.
+func (fs flags) complete(command *cobra.Command) {
+	for _, f := range fs {
+		if f.setting.Kind == settings.Choice {
+			words := cobra.FixedCompletions(f.setting.Choices, cobra.ShellCompDirectiveNoFileComp)
+			_ = command.RegisterFlagCompletionFunc(f.setting.Flag, words) // each option once
+		}
+	}
+}
+
 // join ties a word to the option before it where that may stand alone and the
 // word is one of its values. pflag knows only --option=word for such options,
 // and would take the word of "--proxy-protocol v1", which Gunicorn knows, for

@@ -17,6 +17,7 @@ import (
 // comes from the registry.
 func newRoot(p process) *cobra.Command {
 	flags := newFlags()
+	var shell *string
 	root := &cobra.Command{
 		Use:           "indrik [OPTIONS] MODULE[:APP]",
 		Version:       versionText(),
@@ -24,10 +25,15 @@ func newRoot(p process) *cobra.Command {
 		SilenceUsage:  true, // a page of help would push the error off the screen
 		Args:          checkArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if *shell != "" {
+				return complete(cmd.Root(), p.stdout, *shell)
+			}
 			return serve(cmd.Context(), p, args, flags.layer())
 		},
 	}
 	flags.add(root.Flags())
+	flags.complete(root)
+	shell = addCompletion(root)
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
 	root.SetVersionTemplate("indrik {{.Version}}\n")

@@ -36,6 +36,7 @@ gunicorn.conf.py as an indrik.toml.
 	b.WriteString("\nOther:\n")
 	option(&b, "h", "help", "Print this text")
 	option(&b, "v", "version", "Print the version")
+	option(&b, "", "completion SHELL", "Print a script that completes options in bash, zsh or fish")
 	b.WriteString(`
 Options win over the environment. Sockets passed by systemd are served as well.
 
