@@ -6,7 +6,7 @@ var serviceSettings = []Setting{
 		Name: "config", Flag: "config", Short: "c", Metavar: "FILE", Group: Service, Kind: String,
 		DefaultHelp: "indrik.toml or gunicorn.conf.py, if one is in the current directory",
 		Help:        "Read settings from this file: TOML if its name ends in .toml, else Python",
-		Note: "`file:PATH` and `python:MODULE` are understood as by Gunicorn. If both standard files exist, one must be named. " +
+		Note: "`file:PATH` and `python:MODULE` are understood as by Gunicorn; `toml:PATH` is TOML whatever its name. If both standard files exist, one must be named. " +
 			"`-PATH` may be missing, as in EnvironmentFile= of a unit; without it, it is as if no file were named.",
 		Since: "0.1.0",
 	},

@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"github.com/indrik/indrik/master"
 	"github.com/indrik/indrik/settings"
@@ -15,6 +18,9 @@ import (
 // fromFile is the value of the option --app without one: the application is that of
 // the file.
 const fromFile = "-"
+
+// tomlPrefix is for a file of TOML whose name does not end so: toml:PATH.
+const tomlPrefix = "toml:"
 
 // newCheck makes the command that checks configuration files, for deployments:
 //
@@ -52,7 +58,7 @@ func newCheck(p process) *cobra.Command {
 
 // checkFile resolves one file, and with an application loads that.
 func checkFile(ctx context.Context, p process, options settings.Layer, file, app string) error {
-	found := said{layers: []settings.Layer{options}}
+	found := said{layers: []settings.Layer{variableOf("python", p.getenv), options}}
 	if err := found.read(file); err != nil {
 		return err
 	}
@@ -83,6 +89,13 @@ func checkFile(ctx context.Context, p process, options settings.Layer, file, app
 	return p.check(ctx, cfg, app != "")
 }
 
+// variableOf is what the variable of one setting says.
+func variableOf(name string, env func(string) string) settings.Layer {
+	layer := settings.FromEnvironment(env)
+	layer.Items = slices.DeleteFunc(layer.Items, func(i settings.Item) bool { return i.Name != name })
+	return layer
+}
+
 // appArgs are the arguments that an application's name stands for.
 func appArgs(app string) []string {
 	if app == "" {
@@ -101,7 +114,8 @@ func named(file string, err error) string {
 
 // read reads a configuration file, or takes note of one that only Python can read.
 func (s *said) read(file string) error {
-	if !strings.HasSuffix(file, ".toml") {
+	file, isTOML := strings.CutPrefix(file, tomlPrefix)
+	if !isTOML && !strings.HasSuffix(file, ".toml") {
 		if !strings.HasPrefix(file, "python:") {
 			if _, err := os.Stat(file); err != nil {
 				return err
@@ -110,6 +124,7 @@ func (s *said) read(file string) error {
 		s.script = absolute(file) // --chdir is obeyed before the mold starts
 		return nil
 	}
+	keepFromChildren(file)
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return fmt.Errorf("read the configuration: %w", err)
@@ -117,4 +132,15 @@ func (s *said) read(file string) error {
 	layer, err := settings.FromTOML(file, text)
 	s.layers = append(s.layers, layer)
 	return err
+}
+
+// keepFromChildren closes the descriptor of /proc/self/fd/N in the programs that we
+// start. indrik.run (python/indrik/launch.py) hands us its settings so, and has to
+// leave the descriptor open over an exec.
+func keepFromChildren(file string) {
+	if number, ok := strings.CutPrefix(file, "/proc/self/fd/"); ok {
+		if fd, err := strconv.Atoi(number); err == nil {
+			unix.CloseOnExec(fd)
+		}
+	}
 }

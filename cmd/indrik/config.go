@@ -84,7 +84,7 @@ func configFile(layers []settings.Layer) (string, error) {
 		if strings.HasPrefix(named, "python:") || path == "" {
 			return path, nil
 		}
-		_, err := os.Stat(path)
+		_, err := os.Stat(strings.TrimPrefix(path, tomlPrefix))
 		switch {
 		case err == nil:
 			return path, nil

@@ -45,7 +45,7 @@ func migrate(ctx context.Context, p process, options settings.Layer, file string
 	if err := found.read(strings.TrimPrefix(file, "file:")); err != nil {
 		return "", fmt.Errorf("migrate: %w", err)
 	}
-	python, err := findPython([]settings.Layer{options}, p.getenv)
+	python, err := findPython([]settings.Layer{variableOf("python", p.getenv), options}, p.getenv)
 	if err != nil {
 		return "", err
 	}

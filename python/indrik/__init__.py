@@ -1,8 +1,15 @@
 """Indrik's Python side: the mold and the workers. Standard library only.
 
-Nothing here is an interface for applications. The package is private to one
-version of Indrik: the same binary holds the other ends of every socket
+`indrik.run` and `indrik.BaseApplication` start the service from Python (launch.py).
+Nothing else is an interface for applications: the package is private to one
+version of Indrik, and the same binary holds the other ends of every socket
 (docs/protocol.md). It lives inside someone else's program, so it starts
 few threads, configures no logging and imports little. What it does touch is listed
 in README.md beside pyproject.toml.
 """
+
+from __future__ import annotations
+
+from .launch import BaseApplication, LaunchError, run
+
+__all__ = ["BaseApplication", "LaunchError", "run"]

@@ -1,6 +1,7 @@
-"""Start a mold, and be a worker when the mold forked one: `python -m indrik --channel 3`.
+"""Start a mold, and be a worker when the mold forked one: `python -m indrik --channel 3`;
+or become the service, with any other arguments: `python -m indrik app:app`.
 
-Started by the master, from a zip in a memfd (`python /proc/self/fd/4 --channel 3`)
+The first is started by the master, from a zip in a memfd (`python /proc/self/fd/4 --channel 3`)
 or from files. This module decides which role the process has, and nothing else.
 """
 
@@ -12,13 +13,15 @@ import re
 import sys
 
 # All of ours is imported now, while the zip is readable and sys.path leads to it.
-from . import afterfork, mold, worker
+from . import afterfork, launch, mold, worker
 from .status import Status
 from .wire import Channel
 
 
 def main() -> int:
     """Run the process's role; returns its exit status."""
+    if sys.argv[1:2] != ["--channel"]:
+        return launch.main(sys.argv[1:])
     afterfork.adopt_signals()
     if len(sys.argv) != 3 or sys.argv[1] != "--channel" or not sys.argv[2].isdecimal():
         print("usage: python -m indrik --channel FD (it is for Indrik's master to start)", file=sys.stderr)

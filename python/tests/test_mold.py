@@ -216,9 +216,8 @@ def test_terminal_interrupt_is_not_for_mold_or_workers():
 
 
 def test_usage():
-    done = subprocess.run(
-        [sys.executable, "-m", "indrik"], cwd=fakemaster.PYTHON, stderr=subprocess.PIPE, timeout=fakemaster.LIMIT
-    )
+    command = [sys.executable, "-m", "indrik", "--channel", "x"]
+    done = subprocess.run(command, cwd=fakemaster.PYTHON, stderr=subprocess.PIPE, timeout=fakemaster.LIMIT)
     assert done.returncode == 2 and b"usage:" in done.stderr
 
 

@@ -29,6 +29,7 @@ type launch struct {
 	dir     string     // working directory; "" is testdata/apps
 	sockets []*os.File // passed as systemd passes them
 	names   string     // LISTEN_FDNAMES for them
+	program []string   // in place of indrik and its options
 }
 
 // service is an indrik that runs.
@@ -108,6 +109,9 @@ func (s *service) command(l launch) *exec.Cmd {
 		args = append(args, l.app)
 	}
 	cmd := exec.Command(world.binary, args...)
+	if l.program != nil {
+		cmd = exec.Command(l.program[0], l.program[1:]...)
+	}
 	cmd.Dir = l.dir
 	if cmd.Dir == "" {
 		cmd.Dir = world.apps
