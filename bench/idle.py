@@ -67,6 +67,7 @@ def settled(pid: int) -> int:
 def dial(port: int, kind: str, context: ssl.SSLContext | None) -> socket.socket:
     """A connection of this kind; it is answered already if it ever will be."""
     plain = socket.create_connection(("127.0.0.1", port), timeout=30)
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # or a handshake's end and a request wait for each other
     client = context.wrap_socket(plain) if context else plain
     client.sendall(KINDS[kind])
     got = b""
