@@ -62,6 +62,7 @@ func (m *master) readScript(ctx context.Context) error {
 	hooks, _ := said["hooks"].(dispatch.List)
 	m.hooks = words(hooks)
 	m.doubt(said)
+	m.tellIdleHooks()
 	return nil
 }
 
@@ -100,6 +101,29 @@ func (m *master) doubt(said dispatch.Dict) {
 			m.log.Warn("configuration file sets what is no setting", "file", m.cfg.Script.Name, "name", name, "meant", near)
 		}
 	}
+}
+
+// tellIdleHooks warns of hooks that are defined and never called.
+func (m *master) tellIdleHooks() {
+	for _, hook := range m.hooks {
+		if instead := insteadOfHook(hook); instead != "" {
+			m.log.Warn("hook is never called", "file", m.cfg.Script.Name, "hook", hook, "instead", instead)
+		}
+	}
+}
+
+// insteadOfHook says what takes the place of a hook of Gunicorn's that is never
+// called here; "" if it is called.
+func insteadOfHook(name string) string {
+	switch name {
+	case "pre_exec":
+		return "the master is not forked for a new binary"
+	case "ssl_context":
+		return "TLS is the gateway's; use tls_min_version, ciphers and cert_reqs"
+	case "on_dirty_starting", "dirty_post_fork", "dirty_worker_init", "dirty_worker_exit":
+		return "there are no dirty workers; run long tasks in a queue of tasks"
+	}
+	return ""
 }
 
 // readOrder tells a mold to run the file, and which names in it are settings.

@@ -68,6 +68,8 @@ func serve(ctx context.Context, p process, args []string, options settings.Layer
 	if err != nil {
 		return err
 	}
+	args, more := project(args, said.layers, p.getenv)
+	said.layers = append(said.layers, more...)
 	python, err := findPython(said.layers, p.getenv)
 	if err != nil {
 		return err

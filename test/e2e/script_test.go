@@ -155,6 +155,23 @@ func TestScriptsThatCannotBeUsed(t *testing.T) {
 	}
 }
 
+// A hook that nobody calls is told of: its author counts on it.
+func TestAHookThatIsNeverCalled(t *testing.T) {
+	t.Parallel()
+	script := filepath.Join(t.TempDir(), "gunicorn.conf.py")
+	text := "def ssl_context(config, default):\n    return default()\ndef post_fork(server, worker):\n    pass\n"
+	if err := os.WriteFile(script, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, launch{app: "plain", args: []string{"-c", script}})
+	s.allow("hook is never called")
+	s.stderr.await(t, 1, "hook is never called", "hook=ssl_context")
+	if strings.Contains(s.stderr.String(), "hook=post_fork") {
+		t.Error("a hook that is called was doubted")
+	}
+	s.stop()
+}
+
 func TestAMisspeltNameIsDoubted(t *testing.T) {
 	t.Parallel()
 	script := filepath.Join(t.TempDir(), "gunicorn.conf.py")
