@@ -61,6 +61,7 @@ func options(s *settings.Values) dispatch.Dict {
 		"spew":                s.Spew(),
 		"paste":               s.Paste(),
 		"paste_globals":       list(s.RawPasteGlobalConf()),
+		"request_id_field":    requestIDField(s),
 		"root_path":           s.RootPath(),
 		"max_requests":        int64(s.MaxRequests()),
 		"max_requests_jitter": int64(s.MaxRequestsJitter()),
@@ -73,6 +74,15 @@ func options(s *settings.Values) dispatch.Dict {
 		"initgroups":          s.Initgroups(),
 		"graceful_timeout":    s.GracefulTimeout().Milliseconds(),
 	}
+}
+
+// requestIDField is the header field in which every request has an id; empty if
+// they have none.
+func requestIDField(s *settings.Values) string {
+	if !s.RequestID() {
+		return ""
+	}
+	return s.RequestIDHeader()
 }
 
 // list is texts as the wire has them.

@@ -8,6 +8,7 @@ with the first chunk, which the client has before the second is made.
 
 from __future__ import annotations
 
+import functools
 import os
 import socket
 import stat
@@ -221,14 +222,21 @@ class Exchange:
 
 
 def respond(
-    app: Application, environ: Environ, exchange: Exchange, errors: TextIO, request: int, caught: Caught = _FAILURES
+    app: Application,
+    environ: Environ,
+    exchange: Exchange,
+    errors: TextIO,
+    request: int,
+    caught: Caught = _FAILURES,
+    id_key: str = "",
 ) -> None:
     """Call app, send its answer and close it. PeerGone if nobody takes the answer.
 
     SystemExit counts as a failed request, as in Gunicorn: an application that
     calls sys.exit() gets a 500 and a traceback, and its worker goes on. Any other
     BaseException ends the worker, unless it answers other requests at the same time: then
-    caught is BaseException. A process that the application forked off answers nothing.
+    caught is BaseException. id_key is where the environ has the id that the gateway gave
+    the request, for the traceback; empty if it gives none. A process that the application forked off answers nothing.
     """
     environ["wsgi.early_hints"] = exchange.hint
     try:
@@ -251,8 +259,17 @@ def respond(
             raise
         if "indrik.socket" in environ and isinstance(error, (StopIteration, NotStarted)) and exchange.waive():
             return
-        trouble.log(errors, f"{_named(environ, request)} failed:\n{trouble.describe(error)}")
+        trouble.log(errors, f"{_named(environ, request, id_key)} failed:\n{trouble.describe(error)}")
         exchange.fail(trouble.one_line(error))
+
+
+def responder(id_field: str, caught: Caught = _FAILURES) -> Callable[..., None]:
+    """respond with these arguments; id_field is the header field of the id. Without any,
+    respond itself: a call less for each request."""
+    if not id_field and caught is _FAILURES:
+        return respond
+    id_key = id_field and "HTTP_" + id_field.upper().replace("-", "_")
+    return functools.partial(respond, caught=caught, id_key=id_key)
 
 
 def checked(status: str, headers: Headers) -> Headers:
@@ -342,7 +359,7 @@ def _file_part(wrapper: FileWrapper) -> tuple[int, int, int] | None:
     return None
 
 
-def _named(environ: Environ, request: int) -> str:
+def _named(environ: Environ, request: int, id_key: str) -> str:
     method = environ.get("REQUEST_METHOD")
     path = f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}"
-    return f"request {request:#x} {method} {path!r}"
+    return f"request {request:#x} {method} {path!r}{trouble.known_as(environ.get(id_key))}"

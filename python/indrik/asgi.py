@@ -27,7 +27,7 @@ from .asgi_loop import Loop
 from .asgi_reply import AsyncOutlet
 from .asgi_websocket import Conversation
 from .status import Status
-from .wire import ANSWERED, BEAT, MAX_MESSAGE, PeerGone, WireError, close_all, descriptors
+from .wire import ANSWERED, BEAT, CLOEXEC, MAX_MESSAGE, PeerGone, WireError, close_all, descriptors
 
 if TYPE_CHECKING:
     from .worker import Post
@@ -39,7 +39,6 @@ _SHUTDOWN_SHARE = 0.1  # of graceful_timeout is kept for the lifespan's shutdown
 _SHUTDOWN_MOST = 5.0  # but no more than this many seconds
 
 _LOOP_SHIFT = 56  # of a request's id: the gateway loop that it belongs to
-_CLOEXEC = int(socket.MSG_CMSG_CLOEXEC)
 _CUT = int(socket.MSG_TRUNC | socket.MSG_CTRUNC)
 _CONTROL = socket.CMSG_SPACE(4)  # room for the one descriptor a request may bring
 _NONE: list[int] = []  # no descriptors; never changed
@@ -103,6 +102,7 @@ class Worker:
         self._likely, self._full = 1, 0  # requests to expect, and rounds in which there were as many
         self._answered = 0
         self._leave_after = _leave_after(post.options)
+        self.id_field = str(post.options["request_id_field"]).lower().encode("ascii")
         self.disconnect_grace = float(post.options["disconnect_grace"])
         self._retired: asyncio.Future[None] = loop.create_future()
         self._idle: asyncio.Future[None] | None = None  # set while waiting for the last request
@@ -174,7 +174,7 @@ class Worker:
         try:
             for taken in range(self._likely):
                 try:
-                    size, ancillary, flags, _ = receive(buffers, _CONTROL, _CLOEXEC)
+                    size, ancillary, flags, _ = receive(buffers, _CONTROL, CLOEXEC)
                 except BlockingIOError:
                     self._likely, self._full = taken or 1, 0
                     return

@@ -14,6 +14,7 @@ import socket
 from typing import Optional
 
 from .asgi_loop import Loop, Readiness
+from .wire import NOSIGNAL
 
 PIECE = 128 << 10  # bytes of a body in one http.request
 _WANTED = b"\0"  # any byte: docs/protocol.md, "Lane: requests"
@@ -83,7 +84,7 @@ class StreamBody:
 
     async def _receive(self) -> bytes:
         if not self._asked:
-            self._socket.send(_WANTED, socket.MSG_NOSIGNAL)
+            self._socket.send(_WANTED, NOSIGNAL)
             self._asked = True
         while True:
             try:

@@ -273,7 +273,7 @@ class Request:
         else:
             text = "ASGI: the application returned without a response"
         if not self.disconnected:
-            trouble.log(self._worker.errors, f"{_named(scope, self._request)} failed:\n{text}\n")
+            trouble.log(self._worker.errors, f"{self._named(scope)} failed:\n{text}\n")
         await self._fail(text)  # also if nobody hears it: the gateway counts what is held
 
     async def _failed(self, scope: Scope, error: BaseException) -> None:
@@ -281,12 +281,16 @@ class Request:
         reply is cut off here. The client's leaving is nobody's fault."""
         left = came_of_leaving(error)
         if isinstance(error, asyncio.CancelledError) and self.retired:
-            text = f"{_named(scope, self._request)} was cut off: the worker leaves and graceful_timeout is over\n"
+            text = f"{self._named(scope)} was cut off: the worker leaves and graceful_timeout is over\n"
             trouble.log(self._worker.errors, text)
         elif not left and not (self.disconnected and isinstance(error, asyncio.CancelledError)):
-            trouble.log(self._worker.errors, f"{_named(scope, self._request)} failed:\n{trouble.describe(error)}")
+            trouble.log(self._worker.errors, f"{self._named(scope)} failed:\n{trouble.describe(error)}")
         if not self._finished:
             await self._fail("the client left" if left else trouble.one_line(error))
+
+    def _named(self, scope: Scope) -> str:
+        number = trouble.known_as(id_of(scope, self._worker.id_field))
+        return f"request {self._request:#x} {scope.get('method')} {scope.get('path')!r}{number}"
 
     async def _fail(self, text: str) -> None:
         try:
@@ -364,5 +368,7 @@ def came_of_leaving(error: BaseException | None) -> bool:
     return False
 
 
-def _named(scope: Scope, request: int) -> str:
-    return f"request {request:#x} {scope.get('method')} {scope.get('path')!r}"
+def id_of(scope: Scope, id_field: bytes) -> str:
+    """The id that the gateway gave the request in this header field; empty without one."""
+    values = (value for name, value in scope.get("headers", ()) if id_field and name == id_field)
+    return str(next(values, b""), "latin-1")

@@ -13,9 +13,8 @@ from typing import Any
 
 from .asgi_loop import Loop, Readiness
 from .reply import ClientLeft, TooLong
-from .wire import GONE, MARSHAL_VERSION, MAX_INLINE, MAX_MESSAGE
+from .wire import GONE, MARSHAL_VERSION, MAX_INLINE, MAX_MESSAGE, NOSIGNAL
 
-_NOSIGNAL = int(socket.MSG_NOSIGNAL)
 Fields = list[tuple[bytes, bytes]]
 
 _TOO_LONG = f"the status and headers make a message of more than {MAX_MESSAGE} bytes"
@@ -40,7 +39,7 @@ class AsyncOutlet:
         if len(message) > MAX_MESSAGE:
             return False
         try:
-            self._send(message, _NOSIGNAL)
+            self._send(message, NOSIGNAL)
         except BlockingIOError:
             return False
         except GONE as error:
@@ -55,7 +54,7 @@ class AsyncOutlet:
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", fd))] if fd >= 0 else []
         while True:
             try:
-                self._socket.sendmsg([message], rights, socket.MSG_NOSIGNAL)
+                self._socket.sendmsg([message], rights, NOSIGNAL)
                 return
             except BlockingIOError:
                 await self._writable.wait()
@@ -90,7 +89,7 @@ class Stream:
     async def _drain(self) -> None:
         while self._rest:
             try:
-                self._rest = self._rest[self._socket.send(self._rest, socket.MSG_NOSIGNAL) :]
+                self._rest = self._rest[self._socket.send(self._rest, NOSIGNAL) :]
             except BlockingIOError:
                 await self._writable.wait()
             except GONE as error:

@@ -28,11 +28,12 @@ from .asgi_http import (
     Scope,
     came_of_leaving,
     fields_of,
+    id_of,
 )
 from .asgi_loop import Readiness
 from .asgi_reply import AsyncOutlet
 from .reply import ClientLeft, TooLong
-from .wire import GONE, MARSHAL_VERSION, MAX_INLINE, MAX_MESSAGE, descriptors
+from .wire import CLOEXEC, GONE, MARSHAL_VERSION, MAX_INLINE, MAX_MESSAGE, NOSIGNAL, descriptors
 
 if TYPE_CHECKING:
     from .asgi import Worker
@@ -45,8 +46,6 @@ _RESTART = 1012
 
 _MAX_REASON = 123  # bytes of UTF-8 (RFC 6455 section 5.5)
 _CONTROL = socket.CMSG_SPACE(4)  # room for the one descriptor a message may bring
-_CLOEXEC = int(socket.MSG_CMSG_CLOEXEC)
-_NOSIGNAL = int(socket.MSG_NOSIGNAL)
 
 # Where a conversation stands.
 _DECIDING, _OPEN, _DENIED, _OVER = range(4)
@@ -169,7 +168,7 @@ class Conversation:
     def _take(self) -> Message | None:
         """The next message; None if there is none to be had, or none will come."""
         try:
-            size, ancillary, _, _ = self._socket.recvmsg_into([_room], _CONTROL, _CLOEXEC)
+            size, ancillary, _, _ = self._socket.recvmsg_into([_room], _CONTROL, CLOEXEC)
         except BlockingIOError:
             return None
         except ConnectionResetError:  # comes once, ahead of what the gateway had sent
@@ -287,6 +286,7 @@ class Conversation:
         over = self._stage == _OVER or self._end is not None
         cancelled = isinstance(error, asyncio.CancelledError)
         name = f"conversation {self._number:#x} {scope.get('path')!r}"
+        name += trouble.known_as(id_of(scope, self._worker.id_field))
         if cancelled and self._retired:
             text = f"{name} was cut off: the worker leaves and graceful_timeout is over\n"
         elif error is not None and not came_of_leaving(error) and not (cancelled and over):
@@ -309,7 +309,7 @@ class Conversation:
         async with self._turn:
             while True:
                 try:
-                    self._socket.sendmsg([data], rights, _NOSIGNAL)
+                    self._socket.sendmsg([data], rights, NOSIGNAL)
                     return
                 except BlockingIOError:
                     await self._writable.wait()

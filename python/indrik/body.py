@@ -12,7 +12,7 @@ import io
 import socket
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from .wire import GONE
+from .wire import GONE, NOSIGNAL
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -48,7 +48,7 @@ class Arriving(io.RawIOBase):
         try:
             if not self._wished:
                 self._wished = True
-                self._stream.send(_WISH, socket.MSG_NOSIGNAL)
+                self._stream.send(_WISH, NOSIGNAL)
             return self._stream.recv_into(buffer)
         except GONE as error:
             raise BodyCut("the request body ended before it was complete") from error

@@ -21,13 +21,13 @@ from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, Callable, TextIO
 
 from . import afterfork, departure
-from .app import Application, Exchange, FileWrapper, respond
+from .app import Application, Exchange, FileWrapper, responder
 from .body import opened
 from .load import Failure
 from .reply import Outlet
 from .status import Status
-from .sync import CLOEXEC, CONTROL, CUT, LOOP_SHIFT
-from .wire import ANSWERED, BEAT, MAX_MESSAGE, PeerGone, WireError, close_all, descriptors
+from .sync import CONTROL, CUT, LOOP_SHIFT
+from .wire import ANSWERED, BEAT, CLOEXEC, MAX_MESSAGE, PeerGone, WireError, close_all, descriptors
 
 if TYPE_CHECKING:
     from .worker import Post
@@ -134,7 +134,7 @@ class _Crew:
         self._worker = os.getpid()
         # As in gthread: what would end a sync worker must not end the others' requests,
         # and gevent.Timeout is a BaseException.
-        answer = post.hooks.around(post.worker, functools.partial(respond, caught=BaseException))
+        answer = post.hooks.around(post.worker, responder(post.options["request_id_field"], BaseException))
         tired = functools.partial(_leaving, post, "max_requests")
         self._respond = departure.limited(answer, post.options, tired)
 

@@ -10,7 +10,6 @@ and one datagram is one reply, so that replies of two threads cannot mix.
 
 from __future__ import annotations
 
-import functools
 import os
 import select
 import signal
@@ -20,7 +19,7 @@ from time import monotonic_ns
 from typing import TYPE_CHECKING, Callable, TextIO
 
 from . import afterfork, departure, load, trouble
-from .app import Application, respond
+from .app import Application, responder
 from .status import Status
 from .sync import Seat, serve
 from .wire import BEAT, LIFE, PeerGone, WireError
@@ -37,7 +36,7 @@ def run(post: Post, app: Application, errors: TextIO) -> Status:
     # In a sync worker KeyboardInterrupt and its like end the process. Here that would
     # take the requests of other seats with it, so it fails one request and no more.
     tired = departure.announced(post.row, retire)
-    answer = post.hooks.around(post.worker, functools.partial(respond, caught=BaseException))
+    answer = post.hooks.around(post.worker, responder(post.options["request_id_field"], BaseException))
     answer = departure.limited(answer, post.options, tired)
     crew = _Crew(post, retire)
     try:

@@ -160,9 +160,11 @@ def _cast(settings: Any, fds: list[int], found: config.Config) -> Cast:
     hub, preloaded = _preload(app, options) if options["preload_app"] else (None, None)
     called = hooks.Hooks(found.hooks, hooks.Server(cfg, logs.Logger(cfg), app))
     # Everything here outlives all collections; out of the collector's sight its
-    # pages are not written to, and stay shared with the workers.
+    # pages are not written to, and stay shared with the workers. PyPy's collector
+    # has no such thing, and moves what it keeps.
     gc.collect()
-    gc.freeze()
+    if hasattr(gc, "freeze"):
+        gc.freeze()
     return Cast(app, generation, name, loops, scoreboard, lane, options, setproctitle, identity, hub, preloaded, called)
 
 

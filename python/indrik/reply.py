@@ -13,7 +13,7 @@ import struct
 from marshal import dumps
 from typing import Any
 
-from .wire import GONE, MARSHAL_VERSION, MAX_INLINE, MAX_MESSAGE, PeerGone
+from .wire import GONE, MARSHAL_VERSION, MAX_INLINE, MAX_MESSAGE, NOSIGNAL, PeerGone
 
 Headers = list[tuple[str, str]]
 Head = tuple[int, str, Headers]  # the request's id, the status, the headers
@@ -99,7 +99,7 @@ def begin(outlet: socket.socket, head: Head, first: bytes) -> socket.socket:
 def stream_out(stream: socket.socket, data: bytes) -> None:
     """Write more of a begun reply, waiting for a slow client."""
     try:
-        stream.sendall(data, socket.MSG_NOSIGNAL)
+        stream.sendall(data, NOSIGNAL)
     except GONE as error:
         raise ClientLeft("the client left") from error
 
@@ -123,7 +123,7 @@ def _pack(message: Any) -> bytes:
 
 def _send(outlet: socket.socket, message: bytes) -> None:
     try:
-        outlet.send(message, socket.MSG_NOSIGNAL)
+        outlet.send(message, NOSIGNAL)
     except GONE as error:
         raise PeerGone from error
 
@@ -133,7 +133,7 @@ def _send_with(outlet: socket.socket, message: bytes, fd: int) -> None:
         raise TooLong(_TOO_LONG)
     rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", fd))
     try:
-        outlet.sendmsg([message], [rights], socket.MSG_NOSIGNAL)
+        outlet.sendmsg([message], [rights], NOSIGNAL)
     except GONE as error:
         raise PeerGone from error
 

@@ -19,6 +19,7 @@ from .status import Status
 from .wire import (
     ANSWERED,
     BEAT,
+    CLOEXEC,
     MAX_MESSAGE,
     REQUEST,
     START,
@@ -28,7 +29,6 @@ from .wire import (
 )
 
 LOOP_SHIFT = 56  # of a request's id: the gateway loop that it belongs to
-CLOEXEC = socket.MSG_CMSG_CLOEXEC
 CUT = socket.MSG_TRUNC | socket.MSG_CTRUNC
 CONTROL = socket.CMSG_SPACE(4)  # room for the one descriptor a request may bring
 

@@ -42,6 +42,12 @@ def log(errors: TextIO, text: str) -> None:
         pass  # standard error is closed: there is nobody to tell
 
 
+def known_as(number: object) -> str:
+    """What a log line adds for a request to which the gateway gave an id: number, as its
+    own lines and the response have it."""
+    return f" id={number}" if number else ""
+
+
 def limited(text: str) -> str:
     """The end of text, if it is too long for a report: the error is there."""
     text = clean(text)[-MAX_TEXT:]

@@ -27,6 +27,10 @@ MAX_FDS = 64  # descriptors beside a message
 MARSHAL_VERSION = 2
 
 _INT = struct.calcsize("i")
+
+# Of Linux: PyPy's socket does not name them, its recvmsg and send take them.
+CLOEXEC = int(getattr(socket, "MSG_CMSG_CLOEXEC", 0x40000000))
+NOSIGNAL = int(getattr(socket, "MSG_NOSIGNAL", 0x4000))
 _TRUNCATED = socket.MSG_TRUNC | socket.MSG_CTRUNC
 
 # A sender whose peer is gone gets EPIPE, or ECONNRESET if the peer left
@@ -59,9 +63,7 @@ class Channel:
         The descriptors are close-on-exec and belong to the caller.
         """
         try:
-            data, ancillary, flags, _ = self._socket.recvmsg(
-                MAX_MESSAGE, socket.CMSG_SPACE(MAX_FDS * _INT), socket.MSG_CMSG_CLOEXEC
-            )
+            data, ancillary, flags, _ = self._socket.recvmsg(MAX_MESSAGE, socket.CMSG_SPACE(MAX_FDS * _INT), CLOEXEC)
         except ConnectionResetError:
             return None
         fds = descriptors(ancillary)
@@ -79,7 +81,7 @@ class Channel:
     def send(self, *message: Any) -> None:
         """Send a message; PeerGone if nobody can read it any more."""
         try:
-            self._socket.send(marshal.dumps(message, MARSHAL_VERSION), socket.MSG_NOSIGNAL)
+            self._socket.send(marshal.dumps(message, MARSHAL_VERSION), NOSIGNAL)
         except GONE as error:
             raise PeerGone from error
 

@@ -12,7 +12,7 @@ from time import monotonic_ns
 from typing import Any, TextIO
 
 from . import afterfork, asgi, departure, greenlets, gthread, load, paste, privileges, reload, spew, sync, trouble
-from .app import Application, respond
+from .app import Application, responder
 from .hooks import HookError, Hooks, Worker
 from .reply import Outlet
 from .status import Status
@@ -141,7 +141,7 @@ def _serve(post: Post, kind: str, app: Application, hub: greenlets.Hub | None, e
     if kind == "gthread":
         return gthread.run(post, app, errors)
     retire = afterfork.watch_retirement(post.lane.fileno(), post.report)
-    around = post.hooks.around(post.worker, respond)
+    around = post.hooks.around(post.worker, responder(post.options["request_id_field"]))
     answer = departure.limited(around, post.options, departure.announced(post.row, retire))
     post.row[BEAT] = monotonic_ns()
     post.report.send("ready", "wsgi", 1, False)

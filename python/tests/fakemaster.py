@@ -30,6 +30,8 @@ LIMIT = 20.0  # seconds that a test waits for anything
 SLOTS, LOOPS = 4, 2
 MAGIC = 0x494E4452494B5342
 PR_SET_CHILD_SUBREAPER = 36
+SYS_PIDFD_OPEN = 434
+CLOEXEC = 0x40000000  # MSG_CMSG_CLOEXEC, which PyPy does not name
 
 OPTIONS: dict[str, Any] = {  # the settings' defaults, but for the class
     "worker_class": "sync",
@@ -37,6 +39,7 @@ OPTIONS: dict[str, Any] = {  # the settings' defaults, but for the class
     "worker_connections": 1000,
     "interface": "auto",
     "asgi_loop": "auto",
+    "request_id_field": "",
     "asgi_lifespan": "auto",
     "disconnect_grace": 3_000,
     "spew": False,
@@ -69,9 +72,14 @@ def send(to: socket.socket, message: Any, *fds: int) -> None:
     to.sendmsg([marshal.dumps(message, 2)], rights)
 
 
+def pidfd_open(pid: int) -> int:
+    """os.pidfd_open, which PyPy has not."""
+    return int(ctypes.CDLL(None).syscall(SYS_PIDFD_OPEN, pid, 0))
+
+
 def receive(sock: socket.socket) -> tuple[Any, list[int]]:
     """A message and its descriptors; (None, []) at end of file."""
-    data, ancillary, flags, _ = sock.recvmsg(1 << 18, socket.CMSG_SPACE(64 * 4), socket.MSG_CMSG_CLOEXEC)
+    data, ancillary, flags, _ = sock.recvmsg(1 << 18, socket.CMSG_SPACE(64 * 4), CLOEXEC)
     assert not flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC)
     assert len(data) <= 128 << 10
     fds = [fd for _, _, part in ancillary for fd in struct.unpack(f"{len(part) // 4}i", part)]
@@ -152,7 +160,7 @@ class Worker:
     def wait(self) -> int:
         """The exit status, or minus the signal."""
         if self.exit is None:
-            fd = os.pidfd_open(self.pid) if sys.version_info >= (3, 9) else -1
+            fd = pidfd_open(self.pid)
             try:
                 if not select.select([fd], [], [], LIMIT)[0]:
                     os.kill(self.pid, signal.SIGKILL)

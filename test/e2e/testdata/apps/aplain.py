@@ -18,6 +18,8 @@ async def application(scope, receive, send):
     elif word == "block":
         note(rest[0], os.getpid())
         time.sleep(60)  # as no coroutine should
+    elif word == "raise":
+        raise RuntimeError("as it was asked to")
     elif word == "wait":
         note(rest[0], os.getpid())
         while (await receive())["type"] != "http.disconnect":

@@ -27,6 +27,8 @@ def application(environ, start_response):
         return answer(start_response, "held")
     if word == "kill":
         os.kill(os.getpid(), int(rest[0]))
+    if word == "raise":
+        raise RuntimeError("as it was asked to")
     if word == "environ":
         return answer(start_response, repr(environ.get(rest[0])))
     return answer(start_response, "hello")
