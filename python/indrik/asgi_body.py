@@ -48,7 +48,9 @@ class FileBody:
 
 def _cached(fd: int, length: int, position: int) -> bytes | None:
     """What the kernel can give without waiting for a disk (preadv2(2), RWF_NOWAIT);
-    None if it cannot, or cannot say."""
+    None if it cannot, or cannot say. PyPy has no preadv."""
+    if not hasattr(os, "preadv"):
+        return None
     piece = bytearray(length)
     try:
         size = os.preadv(fd, [piece], position, os.RWF_NOWAIT)
