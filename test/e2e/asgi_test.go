@@ -5,10 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -141,38 +138,4 @@ func TestOtherASGIFrameworks(t *testing.T) {
 			s.stop()
 		})
 	}
-}
-
-func TestDjangoWithASGI(t *testing.T) {
-	t.Parallel()
-	needFrameworks(t)
-	path, content := fileOf(t, 300_000)
-	project := filepath.Join(world.root, "test/e2e/testdata/django")
-	env := []string{"E2E_DATABASE=" + filepath.Join(t.TempDir(), "db.sqlite3"), "E2E_FILE=" + path, "PYTHONDONTWRITEBYTECODE=1"}
-	migrate := exec.Command(world.python, "manage.py", "migrate", "--run-syncdb", "--verbosity", "0")
-	migrate.Dir, migrate.Env = project, append(os.Environ(), env...)
-	if said, err := migrate.CombinedOutput(); err != nil {
-		t.Fatalf("migrate: %v\n%s", err, said)
-	}
-	s := serve(t, launch{app: "shop.asgi", args: []string{"-w", "2", "--chdir", project}, env: env})
-	withCookies(t, s)
-	s.host = "shop.test"
-	// Django says that it iterates what is not asynchronous at once.
-	s.allow("Warning: StreamingHttpResponse must consume synchronous iterators", "async for part in response")
-	s.wants("/", 200, "hello from django")
-	s.wants("/stream/", 200, "0\n1\n2\n")
-	s.wants("/file/", 200, string(content))
-	for n := range 3 {
-		s.wants("/count/", 200, fmt.Sprint(n+1))
-	}
-	_, body := s.post("/items/", "application/x-www-form-urlencoded", strings.NewReader(url.Values{"name": {"zwölf"}}.Encode()))
-	wantsJSON(t, "POST /items/", body, `{"items": ["zwölf"]}`)
-	kind, upload := form(t, "note", "n", content)
-	_, body = s.post("/upload/", kind, upload)
-	wantsJSON(t, "the upload", body, fmt.Sprintf(`{"name": "notes.bin", "size": 300000, "sha256": "%x"}`, sha256.Sum256(content)))
-	s.allow("Traceback (most recent")
-	if status, _ := s.get("/fail/"); status != 500 {
-		t.Errorf("GET /fail/: got %d, want 500", status)
-	}
-	s.stop()
 }

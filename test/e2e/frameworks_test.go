@@ -2,16 +2,13 @@ package e2e
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
 	"mime/multipart"
 	"net/http"
 	"net/http/cookiejar"
-	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -147,57 +144,5 @@ func testFlask(t *testing.T, c class) {
 
 	s = serve(t, launch{app: `flaskapp:create_app("made to order")`, args: c.args})
 	s.wants("/", 200, "made to order")
-	s.stop()
-}
-
-func TestDjango(t *testing.T) {
-	t.Parallel()
-	needFrameworks(t)
-	eachWSGIClass(t, testDjango)
-}
-
-func testDjango(t *testing.T, c class) {
-	path, content := fileOf(t, 300_000)
-	project := filepath.Join(world.root, "test/e2e/testdata/django")
-	env := []string{"E2E_DATABASE=" + filepath.Join(t.TempDir(), "db.sqlite3"), "E2E_FILE=" + path, "PYTHONDONTWRITEBYTECODE=1"}
-	migrate := exec.Command(world.python, "manage.py", "migrate", "--run-syncdb", "--verbosity", "0")
-	migrate.Dir, migrate.Env = project, append(os.Environ(), env...)
-	if said, err := migrate.CombinedOutput(); err != nil {
-		t.Fatalf("migrate: %v\n%s", err, said)
-	}
-	s := serve(t, launch{app: "shop.wsgi", args: c.with("-w", "2", "--chdir", project), env: env})
-	withCookies(t, s)
-	s.host = "shop.test"
-	s.wants("/", 200, "hello from django")
-	s.wants("/stream/", 200, "0\n1\n2\n")
-	s.wants("/file/", 200, string(content))
-	for n := range 3 {
-		s.wants("/count/", 200, fmt.Sprint(n+1)) // the session is in the database
-	}
-	for n, want := range []string{`{"items": ["one"]}`, `{"items": ["one", "zwölf"]}`} {
-		values := url.Values{"name": {[]string{"one", "zwölf"}[n]}}
-		_, body := s.post("/items/", "application/x-www-form-urlencoded", strings.NewReader(values.Encode()))
-		wantsJSON(t, "POST /items/", body, want)
-	}
-	_, body := s.get("/away/") // followed
-	wantsJSON(t, "the redirect", body, `{"items": ["one", "zwölf"]}`)
-	kind, upload := form(t, "note", "n", content)
-	_, body = s.post("/upload/", kind, upload)
-	wantsJSON(t, "the upload", body, fmt.Sprintf(`{"name": "notes.bin", "size": 300000, "sha256": "%x"}`, sha256.Sum256(content)))
-	if status, _ := s.get("/nowhere/"); status != 404 {
-		t.Errorf("GET /nowhere/: got %d, want 404", status)
-	}
-	response, err := s.web.Get(s.url("/"))
-	if s.read(response, err); response.Header.Get("X-Stamp") != "GET" {
-		t.Errorf("X-Stamp: got %q, want what the middleware sets", response.Header.Get("X-Stamp"))
-	}
-	s.allow("Traceback (most recent")
-	if status, _ := s.get("/fail/"); status != 500 {
-		t.Errorf("GET /fail/: got %d, want 500", status)
-	}
-	s.host = "elsewhere.test" // not among ALLOWED_HOSTS
-	if status, _ := s.get("/"); status != 400 {
-		t.Errorf("a strange host: got %d, want 400", status)
-	}
 	s.stop()
 }
