@@ -147,6 +147,16 @@ def test_fork_of_the_application_answers_nothing(place):
     assert m.get(w, QUERY_STRING="hello").status == "200 OK" and not w.early
 
 
+def test_fork_in_a_stream_adds_nothing_to_it(place):
+    """The copy's part would come between the worker's, on the same socket."""
+    _, w = place
+    for _ in range(3):
+        got = play(place, "forks_in_a_stream")
+        assert (got.kind, got.body, got.complete) == ("stream", b"one parent", True)
+    fine(place)
+    assert not w.early
+
+
 @pytest.mark.parametrize("kind", MANY)
 def test_requests_run_at_a_time(kind):
     with worker(kind) as (m, w):
