@@ -100,6 +100,7 @@ var readOnly = map[string]string{
 	"http1/bytes.go class":             "table, computed once",
 	"http1/environ.go envByte":         "table, computed once",
 	"pool/phase.go moves":              "table of lawful moves",
+	"master/step.go stepMoves":         "table of lawful moves",
 	"settings/registry.go registry":    "the registry of settings",
 
 	"gateway/files.go fileTexts":     "table",

@@ -70,7 +70,7 @@ func TestSeveralLoops(t *testing.T) {
 	for i := range 3 {
 		waitFor(t, func() bool { return g.board.Loop(i).Connections() == 10 && g.board.Loop(i).Answered() == 200 })
 	}
-	check(t, g.master.Send(DrainOrder()))
+	check(t, g.master.Send(DrainOrder(0)))
 	for _, c := range clients {
 		c.closed()
 	}
@@ -138,7 +138,7 @@ func TestDrainFinishesWhatIsHeld(t *testing.T) {
 	idle.hear("GET")
 	c.say(get)
 	id, _, _, _, _ = s.take()
-	check(t, g.master.Send(DrainOrder()))
+	check(t, g.master.Send(DrainOrder(0)))
 	idle.closed()
 	s.send(dispatch.Tuple{id, "200 OK", fields(), []byte("during")})
 	if r, body := c.hear("GET"); body != "during" || !r.Close {

@@ -99,6 +99,9 @@ func (l *loop) enter(c *conn, to connPhase) {
 	case reading:
 		c.need, c.begun, c.last, c.fresh = 0, false, false, false
 		c.deadline = l.now + l.limits.keepAlive
+		if l.draining {
+			c.deadline = min(c.deadline, l.parting)
+		}
 	case writing:
 		c.deadline = 0 // sweepSending
 		atomic.StoreInt64(&c.sending, l.now)
@@ -245,7 +248,7 @@ func (l *loop) keep(c *conn, rest []byte) {
 // request if its bytes are there already, else to waiting for them.
 func (l *loop) resume(c *conn) {
 	c.request = nil
-	if c.last || l.draining {
+	if c.last || l.draining && l.now >= l.parting {
 		l.hangUp(c)
 		return
 	}

@@ -222,7 +222,7 @@ func TestDrainEndsConversations(t *testing.T) {
 	c, _ := g.upgrade("")
 	c.say(masked(0x89, ""))
 	c.hearsFrame(0x8a, "")
-	check(t, g.master.Send(DrainOrder()))
+	check(t, g.master.Send(DrainOrder(0)))
 	c.hearsFrame(0x88, "\x03\xf4")
 	if got := <-heard; got != "[disconnect 1012 ]" {
 		t.Errorf("the application heard %s", got)

@@ -196,7 +196,7 @@ func TestDrainLetsADownloadFinish(t *testing.T) {
 	c.say(fetch("GET", "/static/large"))
 	_, err := c.in.Peek(1) // more than the sockets hold is left to send
 	check(t, err)
-	check(t, g.master.Send(DrainOrder()))
+	check(t, g.master.Send(DrainOrder(0)))
 	if r, body := c.hear("GET"); r.StatusCode != 200 || len(body) != len(large) {
 		t.Errorf("got %d, %d bytes", r.StatusCode, len(body))
 	}

@@ -40,7 +40,8 @@ type gateway struct {
 	log        hclog.Logger
 	stdout     *os.File
 	channel    *dispatch.Channel
-	board      *dispatch.Scoreboard
+	board      *dispatch.Scoreboard         // the rows of the loops
+	boards     map[int]*dispatch.Scoreboard // by generation: the rows of its seats
 	access     *accessLog
 	marks      marks
 	refused    refusals     // by fault of the client, or for want of room
@@ -58,6 +59,7 @@ type gateway struct {
 	deflate     websocket.Pool // of all conversations
 	talking     conversations
 	draining    atomic.Bool
+	parting     atomic.Int64 // draining: CLOCK_MONOTONIC ns until when idle connections stay
 	spooled     *budget
 	buffers     sync.Pool     // of holdChunk bytes each
 	drained     chan struct{} // closed when the last loop has ended
@@ -84,7 +86,7 @@ func Run(ctx context.Context, p Process) error {
 		case m := <-received:
 			if errors.Is(m.err, io.EOF) { // the master is gone
 				limit = time.After(orphanTime)
-				g.drain()
+				g.drain(0)
 				g.searchAlone()
 				continue
 			}
@@ -94,7 +96,7 @@ func Run(ctx context.Context, p Process) error {
 			}
 		case <-stop:
 			stop = nil // heard once
-			g.drain()
+			g.drain(0)
 		case <-limit:
 			return errors.New("the master is gone and requests did not end")
 		case <-g.drained:
@@ -137,6 +139,10 @@ func (g *gateway) obey(m received) error {
 		return g.configure(o, fds)
 	case "listen":
 		return g.listen(o, fds)
+	case "board":
+		return g.openBoard(o, fds)
+	case "forget":
+		return g.forget(o)
 	case "lane":
 		return g.useLane(o, fds)
 	case "join":
@@ -148,7 +154,11 @@ func (g *gateway) obey(m received) error {
 	case "serve":
 		return g.serve()
 	case "drain":
-		g.drain()
+		idle := o.number(1)
+		if o.bad {
+			return fmt.Errorf("%w: drain", errOrder)
+		}
+		g.drain(time.Duration(idle) * time.Millisecond)
 		return nil
 	}
 	return fmt.Errorf("%w: %q", errOrder, verb)
@@ -225,14 +235,17 @@ func (g *gateway) useLane(o *order, fds []int) error {
 	if o.bad || len(fds) != 0 && len(fds) != 2 {
 		return fmt.Errorf("%w: lane", errOrder)
 	}
-	g.course.Store(&c)
+	before := g.course.Swap(&c)
 	var both *ends
 	if c.shared {
 		both = newEnds(fds[0], fds[1], len(g.loops))
 	}
+	moved := g.afterAll(func() { g.tellMoved(before.generation, c.generation) })
 	for _, l := range g.loops {
 		ln := both.lane(c.generation, c.seats, nil)
-		l.post(func(l *loop) { l.useLane(c, ln) })
+		if !l.post(func(l *loop) { l.useLane(c, ln); moved() }) {
+			moved() // that loop has drained
+		}
 	}
 	return nil
 }
@@ -308,14 +321,19 @@ func (g *gateway) searchAlone() {
 	}
 }
 
-// drain makes every loop finish and end, and then closes drained.
-func (g *gateway) drain() {
-	if g.draining.Swap(true) {
+// drain makes every loop finish and end, and then closes drained. Connections
+// without a request may stay for idle, so that a client that is about to send one
+// is answered and then told to close, and not cut off.
+func (g *gateway) drain(idle time.Duration) {
+	if g.draining.Load() {
 		return
 	}
+	parting := dispatch.Monotonic() + int64(idle)
+	g.parting.Store(parting)
+	g.draining.Store(true)
 	g.talking.end()
 	for _, l := range g.loops {
-		l.post((*loop).drain)
+		l.post(func(l *loop) { l.drain(parting) })
 	}
 	g.residents.drain()
 	go func() {

@@ -94,7 +94,7 @@ func TestDrainAnswersWhatCrossesIt(t *testing.T) {
 		}
 	}
 	answered(1)
-	check(t, g.master.Send(DrainOrder()))
+	check(t, g.master.Send(DrainOrder(0)))
 	if last := goAway(); last != 1<<31-1 {
 		t.Errorf("the first GOAWAY excludes streams after %d", last)
 	}

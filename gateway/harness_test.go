@@ -26,6 +26,7 @@ type rig struct {
 	t       *testing.T
 	master  *dispatch.Channel
 	facts   chan dispatch.Tuple
+	moved   chan int // generations to which nothing goes any more
 	board   *dispatch.Scoreboard
 	lane    [2]int // gateway's end, workers' end
 	address string // of the TCP listener
@@ -59,6 +60,7 @@ func (g *rig) shareAs(generation int, iface string, seats int) {
 	g.lane[0], g.lane[1], err = dispatch.SocketPair()
 	check(g.t, err)
 	check(g.t, unix.SetsockoptTimeval(g.lane[1], unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 60}))
+	check(g.t, g.master.Send(BoardOrder(generation), g.board.FD()))
 	check(g.t, g.master.Send(LaneOrder(generation, iface, seats), g.lane[0], g.lane[1]))
 	g.generation = generation
 }
@@ -72,7 +74,7 @@ func (g *rig) serve() {
 // startRig starts a gateway that has no lane and does not accept yet.
 func startRig(t *testing.T, change func(*Config)) *rig {
 	t.Helper()
-	g := &rig{t: t, facts: make(chan dispatch.Tuple, 16), ended: make(chan error, 1), log: &lockedBuffer{}}
+	g := &rig{t: t, facts: make(chan dispatch.Tuple, 16), moved: make(chan int, 16), ended: make(chan error, 1), log: &lockedBuffer{}}
 	ours, theirs, err := dispatch.SocketPair()
 	check(t, err)
 	g.master, err = dispatch.NewChannel(ours, "gateway")
@@ -83,6 +85,10 @@ func startRig(t *testing.T, change func(*Config)) *rig {
 			if err != nil {
 				close(g.facts)
 				return
+			}
+			if msg[0] == FactMoved {
+				g.moved <- int(msg[1].(int64))
+				continue
 			}
 			g.facts <- msg
 		}
@@ -130,7 +136,7 @@ func (g *rig) expect(fact string) {
 
 // end drains the gateway and ends the workers.
 func (g *rig) end() {
-	_ = g.master.Send(DrainOrder()) // a test may have drained it already
+	_ = g.master.Send(DrainOrder(0)) // a test may have drained it already
 	select {
 	case err := <-g.ended:
 		if err != nil {

@@ -313,7 +313,7 @@ func TestDrainOverHTTP2(t *testing.T) {
 		answered <- body
 	}()
 	<-entered
-	check(t, g.master.Send(DrainOrder()))
+	check(t, g.master.Send(DrainOrder(0)))
 	waitFor(t, func() bool { return g.board.Loop(0).Connections() == 1 })
 	close(release)
 	if body := <-answered; body != "hello" {

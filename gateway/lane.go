@@ -36,6 +36,7 @@ type ends struct {
 	gateway, workers int
 	writers          atomic.Uint64 // loops that may still write to it, a bit for each
 	holders          atomic.Uint64 // loops that may have requests on it
+	emptied          atomic.Bool   // nothing is in it, nor will be
 }
 
 func newEnds(gateway, workers, loops int) *ends {
@@ -76,7 +77,10 @@ type unread struct {
 // reclaim empties a lane from which nobody takes any more, and closes the
 // workers' end. The descriptors are the caller's.
 func (e *ends) reclaim() (all []unread) {
-	defer closeFD(e.workers)
+	defer func() {
+		closeFD(e.workers)
+		e.emptied.Store(true)
+	}()
 	head, control := make([]byte, 64), make([]byte, oneFD) // the rest of a datagram goes with its first bytes
 	for {
 		n, nc, _, _, err := unix.Recvmsg(e.workers, head, control, unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC)
@@ -122,16 +126,7 @@ type course struct {
 // it, or nil. Requests that wait here go there too, unless they are in the other
 // form: those are refused. Those on an older lane are answered from it.
 func (l *loop) useLane(c course, ln *lane) {
-	if l.lane != nil {
-		l.closeLane(l.lane)
-		if l.lane.generation == c.generation {
-			// With reload the workers of a generation become others. Nobody takes from this
-			// lane any more, so what is left in it is taken back.
-			l.reclaim(l.lane.ends, nil)
-		} else if l.lane.ends.letGo(l.id) {
-			closeFD(l.lane.ends.workers)
-		}
-	}
+	l.quitShared()
 	changed := l.course.generation != 0 && l.course.asgi != c.asgi
 	l.course, l.lane, l.own, l.turn = c, ln, l.own[:0], 0
 	l.form.follow(&c)
@@ -203,10 +198,19 @@ func (l *loop) releaseWorker(pid int) {
 	}
 }
 
-// reclaim ends the lane of a worker that was reaped, or another one that nobody
-// takes from any more. Each loop calls it once it
-// sends nothing there any more and has taken the worker's last replies; the last
-// finds out what the worker never took, and tells all.
+// quitShared leaves the lane that the workers share, for good.
+func (l *loop) quitShared() {
+	if l.lane != nil {
+		l.closeLane(l.lane)
+		l.reclaim(l.lane.ends, nil)
+	}
+}
+
+// reclaim ends a lane: that of a worker that was reaped, because of which its
+// requests fail (why), or one that the workers of a former generation share and go
+// on to answer from (nil). Each loop calls it once it sends nothing there any more
+// and has taken a dead worker's last replies; the last finds out what no worker
+// ever took, and tells all.
 func (l *loop) reclaim(e *ends, why error) {
 	if !e.letGo(l.id) {
 		return
@@ -232,6 +236,7 @@ func (l *loop) reclaim(e *ends, why error) {
 // letGoOfLanes is the last act of a loop, which holds no request any more: what
 // other loops have on the lanes must not wait for it.
 func (l *loop) letGoOfLanes() {
+	l.quitShared()
 	for _, w := range l.workers {
 		if w.own != nil {
 			l.closeLane(w.own)
@@ -240,9 +245,9 @@ func (l *loop) letGoOfLanes() {
 	}
 }
 
-// bury ends what was on the lane of a dead worker. What it never took goes to
-// another worker, before all that wait: nothing of it was done. The rest fails, or
-// if why is nil is answered by those who took it.
+// bury ends what was on a lane. What no worker ever took goes to another, before
+// all that wait: nothing of it was done. The rest fails, unless there is no reason
+// to.
 func (l *loop) bury(e *ends, back []unread, why error) {
 	again := make([]*request, 0, len(back))
 	for _, u := range back {

@@ -52,8 +52,8 @@ type loop struct {
 	loopCount int
 	gateway   *gateway
 	log       hclog.Logger
-	board     *dispatch.Scoreboard
 	row       *dispatch.LoopRow
+	boards    map[int]*dispatch.Scoreboard // by generation: the rows of its seats
 	limits    limits
 	mail      mailbox
 
@@ -73,6 +73,7 @@ type loop struct {
 	alone    bool            // the master is gone
 	workers  map[int]*worker // by pid
 	draining bool
+	parting  int64 // draining: until when connections without a request stay
 	drained  bool
 
 	head    http1.Head
@@ -111,7 +112,8 @@ type loop struct {
 // newLoop makes the loop's descriptors. They are closed when run returns.
 func newLoop(g *gateway, id int) (*loop, error) {
 	l := &loop{
-		id: id, loopCount: g.config.Loops, gateway: g, board: g.board, row: g.board.Loop(id),
+		id: id, loopCount: g.config.Loops, gateway: g, row: g.board.Loop(id),
+		boards:   map[int]*dispatch.Scoreboard{},
 		log:      g.log.With("loop", id),
 		limits:   g.config.limits(),
 		requests: newTable(id, g.config.Epoch),

@@ -144,10 +144,23 @@ func ListenOrder(name string, owned bool) dispatch.Tuple {
 	return dispatch.Tuple{"listen", name, owned}
 }
 
+// BoardOrder brings the scoreboard on which the workers of a generation write what
+// their seats do, its descriptor beside it. It comes before the first of them joins.
+func BoardOrder(generation int) dispatch.Tuple {
+	return dispatch.Tuple{"board", int64(generation)}
+}
+
+// ForgetOrder says that the last worker of a generation has left and none will
+// come: its scoreboard is not needed any more.
+func ForgetOrder(generation int) dispatch.Tuple {
+	return dispatch.Tuple{"forget", int64(generation)}
+}
+
 // LaneOrder says where requests go from now on: to the workers of this
 // generation, in the form of iface, "wsgi" or "asgi". seats is how many each
 // of them takes at a time. Beside it go the gateway's end and the workers' end
-// of the lane that they share, or nothing if each has its own.
+// of the lane that they share, or nothing if each has its own. What no worker has
+// taken from the shared lane of the generation before goes there too.
 func LaneOrder(generation int, iface string, seats int) dispatch.Tuple {
 	return dispatch.Tuple{"lane", int64(generation), iface, int64(seats)}
 }
@@ -181,12 +194,17 @@ func LeaveOrder(slot, pid int, cause string, held []uint64) dispatch.Tuple {
 // ServeOrder lets the gateway begin to accept.
 func ServeOrder() dispatch.Tuple { return dispatch.Tuple{"serve"} }
 
-// DrainOrder makes it accept nothing new, finish what it holds and exit.
-func DrainOrder() dispatch.Tuple { return dispatch.Tuple{"drain"} }
+// DrainOrder makes it accept nothing new, finish what it holds and exit. idle, in
+// whole milliseconds, is how long connections without a request may stay: where
+// another gateway goes on, nobody waits for the end of this one.
+func DrainOrder(idle time.Duration) dispatch.Tuple {
+	return dispatch.Tuple{"drain", idle.Milliseconds()}
+}
 
 // Facts a gateway tells the master: the first item of each message.
 const (
 	FactServing = "serving" // every loop accepts
+	FactMoved   = "moved"   // nothing goes to the generation that follows any more, and its shared lane is empty
 	FactDrained = "drained" // nothing is held any more; it exits
 	FactFailed  = "failed"  // it cannot work; the text follows
 )

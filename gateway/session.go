@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/indrik/indrik/dispatch"
 	"github.com/indrik/indrik/http1"
 )
 
@@ -133,7 +134,7 @@ func (s *session) quiet() time.Duration {
 	case draining && s.fresh:
 		return time.Duration(firstRequestTime)
 	case draining:
-		return drainLook
+		return max(drainLook, time.Duration(s.x.gateway.parting.Load()-dispatch.Monotonic()))
 	case s.fresh:
 		return s.x.patience
 	}

@@ -327,7 +327,7 @@ func TestDrainOverTLS(t *testing.T) {
 	slow, _ := g.secure(ca, nil)
 	slow.say("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
 	silent := g.dial()
-	check(t, g.master.Send(DrainOrder()))
+	check(t, g.master.Send(DrainOrder(0)))
 	idle.closed()
 	if _, err := silent.in.ReadByte(); !errors.Is(err, io.EOF) {
 		t.Errorf("a connection without handshake ended with %v", err)

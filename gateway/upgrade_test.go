@@ -143,7 +143,7 @@ func TestTakeoverEnds(t *testing.T) {
 		if how == "client" {
 			_ = c.Close()
 		} else {
-			check(t, g.master.Send(DrainOrder()))
+			check(t, g.master.Send(DrainOrder(0)))
 			if line, err := c.in.ReadString('\n'); err != nil || line != "bye\n" {
 				t.Errorf("after a drain: %q, %v", line, err)
 			}

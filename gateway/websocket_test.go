@@ -385,6 +385,6 @@ func TestConversationOverTLS(t *testing.T) {
 		go c.say(masked(0x81, data))
 		c.hearsFrame(0x81, data)
 	}
-	check(t, g.master.Send(DrainOrder()))
+	check(t, g.master.Send(DrainOrder(0)))
 	c.hearsFrame(0x88, string(websocket.AppendClose(nil, 1012, "")[2:]))
 }

@@ -60,16 +60,17 @@ func (l *loop) searchLost() {
 	if l.alone {
 		l.buryAlone()
 	}
-	if l.lane == nil {
-		return
-	}
 	held := l.heldIDs()
 	taken, empty := l.takenUpTo()
 	for _, r := range l.requests.all {
-		if r.phase != dispatched {
-			continue
+		if r.phase != dispatched || r.lane.worker != nil {
+			continue // what is on a worker's own lane, reclaim finds
 		}
-		missed := !held[r.id] && (empty || before(r.id&seqMask, taken)) && r.lane == l.lane
+		left := r.lane.ends.emptied.Load() // the lane of a former generation
+		if r.lane == l.lane {
+			left = empty || before(r.id&seqMask, taken)
+		}
+		missed := left && !held[r.id]
 		switch {
 		case !missed:
 			r.missed = 0
@@ -89,11 +90,12 @@ func (l *loop) searchLost() {
 // was missed at that time without having said so.
 func (l *loop) seatsBeatSince(then int64) bool {
 	for _, w := range l.workers {
-		if w.own != nil {
+		board := l.boards[w.generation]
+		if w.own != nil || board == nil {
 			continue
 		}
-		for seat := range l.board.Seats() {
-			row := l.board.Seat(w.slot, seat)
+		for seat := range board.Seats() {
+			row := board.Seat(w.slot, seat)
 			if id, _ := row.Request(); id == 0 && row.Beat() <= then && !gone(w.pid) {
 				return false
 			}
@@ -119,11 +121,13 @@ func gone(pid int) bool { return unix.Kill(pid, 0) == unix.ESRCH }
 // heldIDs returns the ids in the rows of all seats whose processes live.
 func (l *loop) heldIDs() map[uint64]bool {
 	held := map[uint64]bool{}
-	for slot := range l.board.Slots() {
-		for seat := range l.board.Seats() {
-			row := l.board.Seat(slot, seat)
-			if id, _ := row.Request(); id != 0 && !gone(row.PID()) {
-				held[id] = true
+	for _, board := range l.boards {
+		for slot := range board.Slots() {
+			for seat := range board.Seats() {
+				row := board.Seat(slot, seat)
+				if id, _ := row.Request(); id != 0 && !gone(row.PID()) {
+					held[id] = true
+				}
 			}
 		}
 	}
@@ -135,6 +139,9 @@ func (l *loop) heldIDs() map[uint64]bool {
 // lane is first in, first out, so the first message in it is a mark; if that is
 // another loop's, nothing is known this time.
 func (l *loop) takenUpTo() (seq uint64, empty bool) {
+	if l.lane == nil {
+		return 0, false
+	}
 	var start [64]byte
 	n, _, err := unix.Recvfrom(l.lane.peek, start[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
 	if err == unix.EAGAIN {

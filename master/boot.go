@@ -3,7 +3,8 @@ package master
 import (
 	"context"
 	"fmt"
-	"runtime"
+	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -11,116 +12,129 @@ import (
 	"github.com/indrik/indrik/activation"
 	"github.com/indrik/indrik/dispatch"
 	"github.com/indrik/indrik/pool"
+	"github.com/indrik/indrik/settings"
 )
 
-const (
-	// workerBoot bounds the import of the application in one worker. It is a
-	// constant in this version; Gunicorn counts it against --timeout.
-	workerBoot = 60 * time.Second
-	// spareSlots is how far TTIN may raise the number of workers past what was
-	// configured: the scoreboard has a fixed size.
-	spareSlots = 64
-)
+// spareSlots is how far TTIN may raise the number of workers past what was
+// configured: the scoreboard has a fixed size.
+const spareSlots = 64
+
+// begin settles the configuration, for which a mold may have to run a file, and
+// tells its hooks.
+func (m *master) begin(ctx context.Context) (_ *settings.Values, hooks []string, err error) {
+	if m.home, err = os.Getwd(); err != nil {
+		return nil, nil, fmt.Errorf("find the working directory: %w", err)
+	}
+	return m.readScript(ctx)
+}
 
 // prepare makes everything that can fail for reasons of configuration. Nothing
 // of it starts a process.
-func (m *master) prepare(ctx context.Context) error {
-	m.wanted, m.loops = m.cfg.Settings.Workers(), loops(m.cfg.Settings.GatewayThreads())
-	err := m.enterDirectory()
-	if err != nil {
-		return err
-	}
-	if m.static, err = staticFiles(m.cfg.Settings); err != nil {
-		return err
-	}
+func (m *master) prepare(ctx context.Context, values *settings.Values, hooks []string) (err error) {
 	if m.notifier, err = activation.NewNotifier(m.env); err != nil {
 		return err
 	}
 	if m.watchdog, err = activation.WatchdogInterval(m.env, m.cfg.PID); err != nil {
 		return err
 	}
-	if err := m.openSockets(ctx); err != nil {
+	if m.passed, err = activation.Inherited(m.env, m.cfg.PID); err != nil {
 		return err
 	}
-	if err := m.prepareTLS(); err != nil {
+	m.sockets = slices.Clone(m.passed)
+	p, err := m.draft(ctx, values, m.cfg.Script, hooks)
+	if err != nil {
 		return err
 	}
-	if m.pidFile, err = writePIDFile(m.cfg.Settings.PIDFile(), m.cfg.PID); err != nil {
-		return err
-	}
+	m.enact(p)
 	// Workers are forked by the mold's middle process, which exits: they must
 	// become our children and not PID 1's.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("become child subreaper: %w", err)
 	}
-	slots := min(m.wanted+spareSlots, pool.MaxSize)
-	if m.board, err = dispatch.NewScoreboard(m.loops, slots, boardSeats(m.cfg.Settings)); err != nil {
-		return fmt.Errorf("make the scoreboard: %w", err)
-	}
-	if m.gen, err = newGeneration(1, m.board, m.poolConfig(), m.facts.post); err != nil {
+	gate, err := newGate(p)
+	if err != nil {
 		return err
 	}
-	m.gen.own, m.gen.fluid = mayNeedOwn(m.cfg.Settings.WorkerClass()), m.cfg.Settings.Reload()
+	if m.gen, err = m.newGeneration(p, gate); err != nil {
+		gate.close()
+		return err
+	}
+	gate.serves = m.gen
+	m.gen.early, m.early = m.early, nil
 	return nil
 }
 
+// newGeneration makes a generation of a plan, whose requests come from gate. Its
+// number is used up even if that fails.
+func (m *master) newGeneration(p *plan, gate *gate) (*generation, error) {
+	m.last++
+	number := m.last
+	slots := min(p.settings.Workers()+spareSlots, pool.MaxSize)
+	board, err := dispatch.NewScoreboard(1, slots, boardSeats(p.settings))
+	if err != nil {
+		return nil, fmt.Errorf("make the scoreboard of generation %d: %w", number, err)
+	}
+	g, err := newGeneration(number, board, m.poolConfig(p.settings), m.facts.post)
+	if err != nil {
+		_ = board.Close() // shared memory; nothing to flush
+		return nil, err
+	}
+	g.plan, g.gate, g.wanted, g.before = p, gate, p.settings.Workers(), -1
+	g.own, g.fluid = mayNeedOwn(p.settings.WorkerClass()), p.settings.Reload()
+	return g, nil
+}
+
 // poolConfig says what the pool does with workers.
-func (m *master) poolConfig() pool.Config {
-	s := m.cfg.Settings
-	limits := pool.Limits{Boot: workerBoot, Busy: s.Timeout(), Grace: s.GracefulTimeout()}
+func (m *master) poolConfig(s *settings.Values) pool.Config {
+	limits := pool.Limits{Boot: s.BootTimeout(), Busy: s.Timeout(), Grace: s.GracefulTimeout()}
 	if s.Timeout() > 0 { // 0 means no limit, for silence too
 		limits.Beat = max(s.Timeout(), 5*laneBeat)
 	}
 	return pool.Config{
-		Size:     m.wanted,
-		Limits:   limits,
-		Statuses: map[int]pool.Cause{statusBoot: pool.BootFailed, statusLoad: pool.LoadFailed},
-		Log:      m.cfg.Log.Named("pool"),
+		Size:       s.Workers(),
+		BootAtOnce: bootAtOnce(s.BootConcurrency()),
+		Limits:     limits,
+		Statuses:   map[int]pool.Cause{statusBoot: pool.BootFailed, statusLoad: pool.LoadFailed},
+		Log:        m.cfg.Log.Named("pool"),
 	}
 }
 
 // launch starts gateway, mold and pool. From here on failures are facts.
 func (m *master) launch() {
-	m.gen.start()
-	if err := m.startGateway(); err != nil && m.gate.child == nil {
+	g := m.gen
+	g.start()
+	if err := m.startGateway(g.gate); err != nil && g.gate.child == nil {
 		m.fail(err)
 		return
 	}
-	if err := m.startMold(m.gen); err != nil && m.gen.mold.child == nil {
+	if err := m.startMold(g); err != nil && g.mold.child == nil {
 		m.fail(err)
 	}
 }
 
-// restart starts the gateway and the mold if one of them is due. One that
-// cannot even be started counts as one that died.
+// restart starts the gateway and the molds of which one is due. One that cannot
+// even be started counts as one that died.
 func (m *master) restart(now time.Time) {
 	if m.stage == stopping {
 		return
 	}
-	if g := &m.gate; g.child == nil && !now.Before(g.retryAt) {
-		if err := m.startGateway(); err != nil && m.gate.child == nil {
-			wait := max(m.gate.budget.died(now), budgetFirst)
-			m.gate.retryAt = now.Add(wait)
+	if gt := m.gen.gate; gt.child == nil && !now.Before(gt.retryAt) {
+		if err := m.startGateway(gt); err != nil && gt.child == nil {
+			wait := max(gt.budget.died(now), budgetFirst)
+			gt.retryAt = now.Add(wait)
 			m.log.Error("gateway not started", "error", err, "pause", wait)
 		}
 	}
-	if g := &m.gen.mold; g.child == nil && !now.Before(g.retryAt) {
-		if err := m.startMold(m.gen); err != nil && g.child == nil {
-			wait := max(g.budget.died(now), budgetFirst)
-			g.retryAt = now.Add(wait)
-			m.log.Error("mold not started", "error", err, "pause", wait)
+	for _, g := range m.generations() {
+		if g.leaving || g.mold.child != nil || now.Before(g.mold.retryAt) {
+			continue
+		}
+		if err := m.startMold(g); err != nil && g.mold.child == nil {
+			wait := max(g.mold.budget.died(now), budgetFirst)
+			g.mold.retryAt = now.Add(wait)
+			m.log.Error("mold not started", "gen", g.number, "error", err, "pause", wait)
 		}
 	}
-}
-
-// loops is how many event loops the gateway gets. By default half of the
-// processors, because the workers need the others; eight loops answer more
-// requests than Python workers on any machine ask for.
-func loops(wanted int) int {
-	if wanted > 0 {
-		return wanted
-	}
-	return min(max(runtime.GOMAXPROCS(0)/2, 1), 8)
 }
 
 // release gives back what Run took from the kernel. Every process is gone.
@@ -131,12 +145,14 @@ func (m *master) release() {
 	if err := m.closeSockets(); err != nil {
 		m.log.Warn("listener not closed", "error", err)
 	}
-	m.pidFile.remove()
-	if m.gen != nil {
-		m.gen.lane.close()
+	if m.plan != nil {
+		m.plan.pidFile.remove()
 	}
-	if m.board != nil {
-		_ = m.board.Close() // shared memory; nothing to flush
+	for _, g := range m.generations() {
+		g.close()
+	}
+	for _, gt := range m.gates() {
+		gt.close()
 	}
 	if m.notifier != nil {
 		_ = m.notifier.Close() // datagrams; what was sent is sent

@@ -11,9 +11,6 @@ import (
 	"github.com/indrik/indrik/settings"
 )
 
-// checkLimit bounds the load of the application in a check.
-const checkLimit = moldBoot + workerBoot
-
 // Check reads the configuration as [Run] does and, if load is true, goes on to
 // everything that can fail before a socket is bound: the working directory, static
 // files, certificates, and the application, which is loaded in a mold. No hook is
@@ -28,10 +25,11 @@ func Check(ctx context.Context, cfg Config, load bool) error {
 		return fmt.Errorf("find the working directory: %w", err)
 	}
 	defer here.Close() // read side; nothing to lose
-	if err := m.readScript(ctx); err != nil || !load {
+	values, hooks, err := m.begin(ctx)
+	if err != nil || !load {
 		return err
 	}
-	err = m.check(ctx)
+	err = m.check(ctx, values, hooks)
 	if back := here.Chdir(); err == nil && back != nil {
 		err = fmt.Errorf("return to the working directory: %w", back)
 	}
@@ -39,32 +37,30 @@ func Check(ctx context.Context, cfg Config, load bool) error {
 }
 
 // check does what Check says, once the settings are decided.
-func (m *master) check(ctx context.Context) error {
-	if err := m.enterDirectory(); err != nil {
+func (m *master) check(ctx context.Context, s *settings.Values, hooks []string) error {
+	p, err := m.outline(s, m.cfg.Script, hooks)
+	if err != nil {
 		return err
 	}
-	if _, err := staticFiles(m.cfg.Settings); err != nil {
+	if _, err := m.readTLS(p); err != nil {
 		return err
 	}
-	if err := m.readTLS(); err != nil {
-		return err
-	}
-	c, err := m.checkMold()
+	c, err := m.checkMold(p)
 	if err != nil {
 		return err
 	}
 	defer m.dismiss(c)
-	return m.checkApplication(ctx, c)
+	return m.checkApplication(ctx, p, c)
 }
 
 // checkMold is the mold that has run the configuration file, or a new one.
-func (m *master) checkMold() (*child, error) {
+func (m *master) checkMold(p *plan) (*child, error) {
 	if c := m.early; c != nil {
 		m.early = nil
 		return c, nil
 	}
-	s := m.cfg.Settings
-	c, err := m.spawnMold(s.Python(), applicationEnv(m.cfg.Env, s.RawEnv()))
+	s := p.settings
+	c, err := m.spawnMold(s.Python(), p.dir, applicationEnv(m.cfg.Env, s.RawEnv()))
 	if err != nil {
 		return nil, fmt.Errorf("%w; choose an interpreter with --python", err)
 	}
@@ -72,19 +68,20 @@ func (m *master) checkMold() (*child, error) {
 }
 
 // checkApplication has the mold load the application.
-func (m *master) checkApplication(ctx context.Context, c *child) error {
-	if err := c.order(dispatch.Tuple{"check", m.moldSettings(0)}); err != nil {
+func (m *master) checkApplication(ctx context.Context, p *plan, c *child) error {
+	app := m.app(p)
+	if err := c.order(dispatch.Tuple{"check", m.moldSettings(p, 0, -1)}); err != nil {
 		return err
 	}
-	msg, err := m.answer(ctx, c, "checked", checkLimit)
+	msg, err := m.answer(ctx, c, "checked", moldBoot+p.settings.BootTimeout())
 	if err != nil {
-		return fmt.Errorf("load %s: %w: %w", m.app(), ErrBoot, err)
+		return fmt.Errorf("load %s: %w: %w", app, ErrBoot, err)
 	}
 	if word(msg) != "failed" {
 		return nil
 	}
 	failed := mold{report: text(msg, 1), stage: text(msg, 2)}
-	failure := failed.failure(m.app(), lastLine(failed.report))
+	failure := failed.failure(app, lastLine(failed.report))
 	m.printRaw(failure.text)
 	return failure
 }
@@ -98,18 +95,6 @@ func newMaster(cfg Config) *master {
 		facts: newMailbox(),
 		began: time.Now(),
 	}
-}
-
-// enterDirectory obeys --chdir.
-func (m *master) enterDirectory() error {
-	dir := m.cfg.Settings.Chdir()
-	if dir == "" {
-		return nil
-	}
-	if err := os.Chdir(dir); err != nil {
-		return fmt.Errorf("change to the directory of --chdir: %w", err)
-	}
-	return nil
 }
 
 // Findings is what a configuration file in Python says, for people who want to
@@ -126,7 +111,7 @@ type Findings struct {
 // values are not judged. The error wraps [ErrConfig] if the file cannot be used.
 func Examine(ctx context.Context, cfg Config) (Findings, error) {
 	m := newMaster(cfg)
-	c, err := m.spawnMold(cfg.Script.Python, cfg.Env)
+	c, err := m.spawnMold(cfg.Script.Python, "", cfg.Env)
 	if err != nil {
 		return Findings{}, fmt.Errorf("%w; choose an interpreter with --python", err)
 	}

@@ -39,6 +39,7 @@ type program struct {
 	path string
 	argv []string
 	env  []string
+	dir  string // working directory
 	// stdout and stderr are lent for the call.
 	stdout, stderr *os.File
 	extra          []int
@@ -72,7 +73,7 @@ func startChild(p program, post func(fact)) (*child, error) {
 	for _, fd := range p.extra {
 		files = append(files, uintptr(fd))
 	}
-	pid, _, err := syscall.StartProcess(p.path, p.argv, &syscall.ProcAttr{Env: p.env, Files: files})
+	pid, _, err := syscall.StartProcess(p.path, p.argv, &syscall.ProcAttr{Dir: p.dir, Env: p.env, Files: files})
 	if err != nil {
 		_ = channel.Close()
 		return nil, fmt.Errorf("start the %s (%s): %w", p.name, p.path, err)

@@ -57,6 +57,7 @@ func (m *master) workerReady(w *worker, msg dispatch.Tuple) {
 	}
 	if before == nil || *before != c {
 		m.log.Debug("workers have a course", "gen", g.number, "interface", c.iface, "seats", c.seats, "own", c.own)
+		m.settleGate(g, c)
 		m.tellCourse(g)
 	}
 	if !c.own {
@@ -101,15 +102,31 @@ func (g *generation) agree(c course, equipped bool) error {
 // known.
 func (m *master) tellCourse(g *generation) {
 	c := g.course.Load()
-	if c == nil || m.gate.child == nil {
+	if c == nil || g.gate.serves != g {
 		return
 	}
 	order := gateway.LaneOrder(g.number, c.iface, c.seats)
 	if c.own {
-		m.order(order)
+		m.order(g.gate, order)
 	} else {
-		m.order(order, g.lane.gateway, g.lane.workers)
+		m.order(g.gate, order, g.lane.gateway, g.lane.workers)
 	}
+}
+
+// settleGate gives the next generation a gateway of its own if its workers take
+// requests in another form: what waits in the present one is written already.
+func (m *master) settleGate(g *generation, c course) {
+	serves := m.gen.course.Load()
+	if g != m.reload.next || g.gate != m.gen.gate || serves == nil || serves.iface == c.iface {
+		return
+	}
+	own, err := newGate(g.plan)
+	if err != nil {
+		m.refuse(err)
+		return
+	}
+	m.order(g.gate, gateway.ForgetOrder(g.number))
+	g.gate, own.serves = own, g
 }
 
 // releaseOwn retires a worker that takes requests from a lane of its own: once
@@ -120,7 +137,7 @@ func (m *master) releaseOwn(w *worker) {
 	}
 	w.released = true
 	if w.joined {
-		m.order(gateway.ReleaseOrder(int(w.slot), w.pid))
+		m.order(w.gen.gate, gateway.ReleaseOrder(int(w.slot), w.pid))
 	}
 	w.own.closeGateway()
 }

@@ -154,6 +154,7 @@ func TestAWorkerIsReleasedByTheEndOfItsLane(t *testing.T) {
 	if err := unix.SetsockoptTimeval(w.own.workers, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 10}); err != nil {
 		t.Fatal(err)
 	}
+	g.gate = &gate{}
 	m := &master{gen: g}
 	m.releaseOwn(w)
 	m.releaseOwn(w) // a second word changes nothing

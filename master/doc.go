@@ -27,6 +27,7 @@
 // # Life of a service
 //
 //	booting ──first worker ready, gateway serves──▶ serving ──TERM──▶ stopping ─▶ gone
+//	                                                 ↺ HUP: a reload (step.go)
 //	   └── a worker failed before that: everything ends, Run returns ErrLoad or ErrBoot
 //
 // # What is promised
@@ -34,6 +35,7 @@
 //   - READY=1 is sent when a request would be answered, and not before.
 //   - The watchdog is pinged only while this loop turns, every loop of the gateway
 //     beats, and a worker can take work (or the service is on its way up or down).
+//   - A reload ends with the new generation serving or with the old one untouched.
 //   - A gateway or a mold that dies is replaced, and neither the workers nor the
 //     listeners notice; the requests that a dead worker held are named to the gateway.
 //   - Run returns last: when it returns, no process that it started is left, its
@@ -44,6 +46,6 @@
 // # What is not done here
 //
 // Phases, deadlines and budgets of workers are package pool's. Signals are
-// received and logs are formatted by cmd/indrik. Reload is not part of this
-// version.
+// received and logs are formatted by cmd/indrik. A reload does not exchange the
+// binary in this version.
 package master

@@ -21,71 +21,105 @@ const gatewayEnv = "INDRIK_GATEWAY=1"
 // is replaced, where no watchdog of systemd restarts the whole service instead.
 const gatewaySilence = 10 * time.Second
 
-// gate is the master's side of the gateway. The zero value is one that does not
-// run.
+// gate is the master's side of a gateway. It is made from a plan and outlives the
+// processes that are started for it one after the other.
 type gate struct {
+	plan   *plan                // its configuration
+	board  *dispatch.Scoreboard // the rows of its loops
+	serves *generation          // where its requests go
+
 	child   *child
-	epoch   uint8 // of the one that runs, or ran last
-	ordered bool  // it was told to serve
-	serving bool  // it does
+	ordered bool // it was told to serve
+	serving bool // it does
+	drained bool // it holds nothing any more, and will not
 	reason  string
 	budget  budget
 	retryAt time.Time // when to start the next; zero if one runs
 }
 
+// newGate makes the scoreboard of a gateway that is not started yet.
+func newGate(p *plan) (*gate, error) {
+	board, err := dispatch.NewScoreboard(p.loops(), 1, 1)
+	if err != nil {
+		return nil, fmt.Errorf("make the scoreboard of the gateway: %w", err)
+	}
+	return &gate{plan: p, board: board}, nil
+}
+
+// close gives back what it has of the kernel, once its process is gone.
+func (gt *gate) close() { _ = gt.board.Close() } // shared memory; nothing to flush
+
 // startGateway starts a gateway and tells it all there is to know: listeners,
 // lane, and the workers that are ready.
-func (m *master) startGateway() error {
+func (m *master) startGateway(gt *gate) error {
 	c, err := startChild(program{
 		name: "gateway",
 		// Not the path: the file there may be another version by now.
 		path:   "/proc/self/exe",
-		argv:   []string{m.cfg.Executable, "gateway", "--log-level", m.cfg.Settings.LogLevel()},
+		argv:   []string{m.cfg.Executable, "gateway", "--log-level", gt.plan.settings.LogLevel()},
 		env:    append(activation.Unset(m.cfg.Env), gatewayEnv),
+		dir:    gt.plan.dir,
 		stdout: m.cfg.Stdout, stderr: m.cfg.Stderr,
 	}, m.facts.post)
 	if err != nil {
 		return err
 	}
-	m.gate = gate{child: c, epoch: m.gate.epoch + 1, budget: m.gate.budget}
-	m.log.Debug("gateway started", "pid", c.pid, "epoch", m.gate.epoch)
-	return m.brief(c)
+	m.epoch++
+	*gt = gate{plan: gt.plan, board: gt.board, serves: gt.serves, child: c, budget: gt.budget}
+	m.log.Debug("gateway started", "pid", c.pid, "epoch", m.epoch)
+	return m.brief(gt)
 }
 
 // brief gives a new gateway its first orders.
-func (m *master) brief(c *child) error {
-	configure, err := gateway.ConfigureOrder(m.gatewayConfig())
+func (m *master) brief(gt *gate) error {
+	config := gt.plan.gateway
+	config.Epoch = m.epoch
+	configure, err := gateway.ConfigureOrder(config)
 	if err != nil {
 		return err
 	}
-	if err := c.order(configure, m.board.FD()); err != nil {
+	if err := gt.child.order(configure, gt.board.FD()); err != nil {
 		return err
 	}
-	for _, s := range m.sockets {
-		if err := c.order(gateway.ListenOrder(s.Name, s.Owned), s.FD); err != nil {
+	for _, s := range gt.plan.sockets {
+		if err := gt.child.order(gateway.ListenOrder(s.Name, s.Owned), s.FD); err != nil {
 			return err
 		}
 	}
-	m.tellCourse(m.gen)
-	for _, w := range m.gen.workers {
-		if w.joined = false; w.canJoin() {
-			m.join(w)
+	for _, g := range m.generations() {
+		if g.gate == gt {
+			m.showBoard(g)
+		}
+	}
+	m.tellCourse(gt.serves)
+	for _, g := range m.generations() {
+		if g.gate != gt {
+			continue
+		}
+		for _, w := range g.workers {
+			if w.joined = false; w.canJoin() {
+				m.join(w)
+			}
 		}
 	}
 	return nil
 }
 
-func (m *master) gatewayConfig() gateway.Config {
-	s := m.cfg.Settings
+// showBoard tells the gateway of a generation where its workers write what they do.
+func (m *master) showBoard(g *generation) {
+	m.order(g.gate, gateway.BoardOrder(g.number), g.board.FD())
+}
+
+// gatewayConfig is what a gateway is told of the settings.
+func (m *master) gatewayConfig(s *settings.Values, static gateway.Static, tls *gateway.TLS) gateway.Config {
 	keepAlive := s.KeepAlive()
 	if keepAlive == 0 {
 		keepAlive = -1 // the gateway's word for "close after each response"
 	}
 	return gateway.Config{
-		Epoch:        m.gate.epoch,
-		Loops:        m.loops,
-		Multiprocess: m.wanted > 1,
-		RootPath:     m.cfg.Settings.RootPath(),
+		Loops:        loops(s.GatewayThreads()),
+		Multiprocess: s.Workers() > 1,
+		RootPath:     s.RootPath(),
 		Software:     "indrik/" + m.cfg.Version,
 		AccessLog:    s.AccessLog(),
 		KeepAlive:    keepAlive,
@@ -100,10 +134,10 @@ func (m *master) gatewayConfig() gateway.Config {
 		Permit:       permissions(s),
 		BodyLimit:    int64(s.LimitRequestBody()),
 		SpoolDir:     s.TmpUploadDir(),
-		Static:       m.static,
+		Static:       static,
 		CopyFiles:    !s.Sendfile(),
 
-		TLS:              m.tls,
+		TLS:              tls,
 		HTTP2:            http2(s),
 		HeadLimit:        s.LimitRequestHead(),
 		Proxies:          proxies(s),
@@ -146,7 +180,8 @@ func (w *worker) canJoin() bool {
 
 // join tells the gateway that a worker is ready, once.
 func (m *master) join(w *worker) {
-	if w.joined || m.gate.child == nil {
+	gt := w.gen.gate
+	if w.joined || gt.child == nil {
 		return
 	}
 	w.joined = true
@@ -154,111 +189,140 @@ func (m *master) join(w *worker) {
 	if w.own != nil {
 		fds = append(slices.Clone(fds), w.own.gateway, w.own.workers)
 	}
-	m.order(gateway.JoinOrder(int(w.slot), w.pid, w.gen.number), fds...)
+	m.order(gt, gateway.JoinOrder(int(w.slot), w.pid, w.gen.number), fds...)
 }
 
 // leave tells the gateway that a worker was reaped. It is told of those that
 // never joined too: they may have taken a request after they said they were
 // ready and before we heard it.
 func (m *master) leave(w *worker, d *pool.Death, held []uint64) {
-	if m.gate.child != nil && (w.joined || len(held) > 0) {
+	if gt := w.gen.gate; gt.child != nil && (w.joined || len(held) > 0) {
 		cause := d.Cause.String()
 		if d.Cause == pool.Overran || d.Cause == pool.Silent {
 			cause = gateway.CauseTimeout
 		}
-		m.order(gateway.LeaveOrder(int(w.slot), w.pid, cause, held))
+		m.order(gt, gateway.LeaveOrder(int(w.slot), w.pid, cause, held))
 	}
 }
 
-// order sends the gateway an order. A gateway that does not take it was killed
-// by that, and its successor learns everything anew.
-func (m *master) order(msg dispatch.Tuple, fds ...int) {
-	if m.gate.child == nil || m.gate.child.closed {
+// order sends a gateway an order. One that does not take it was killed by that, and
+// its successor learns everything anew.
+func (m *master) order(gt *gate, msg dispatch.Tuple, fds ...int) {
+	if gt.child == nil || gt.child.closed {
 		return
 	}
-	err := m.gate.child.order(msg, fds...)
+	err := gt.child.order(msg, fds...)
 	switch {
 	case err == nil:
 	case errors.Is(err, syscall.EPIPE): // it ended, and that will be heard
-		m.log.Debug("gateway was gone", "order", word(msg), "pid", m.gate.child.pid)
+		m.log.Debug("gateway was gone", "order", word(msg), "pid", gt.child.pid)
 	default:
-		m.log.Warn("gateway did not take an order", "order", word(msg), "pid", m.gate.child.pid, "error", err)
+		m.log.Warn("gateway did not take an order", "order", word(msg), "pid", gt.child.pid, "error", err)
 	}
 }
 
-// gatewaySaid hears the gateway.
-func (m *master) gatewaySaid(msg dispatch.Tuple) {
+// gatewaySaid hears a gateway.
+func (m *master) gatewaySaid(gt *gate, msg dispatch.Tuple) {
 	switch word(msg) {
 	case gateway.FactServing:
-		m.gate.serving = true
+		gt.serving = true
+	case gateway.FactMoved:
+		if prior := m.reload.prior; prior != nil && prior.gate == gt && prior.number == number(msg, 1) {
+			prior.spared = true
+		}
 	case gateway.FactDrained:
 		// One that drains without having been asked was told by somebody's signal;
 		// another will follow it, and what that holds is not drained.
-		m.drained = m.drained || m.stage == stopping
+		gt.drained = gt.drained || m.dispensable(gt)
 	case gateway.FactFailed:
-		m.gate.reason = text(msg, 1)
+		gt.reason = text(msg, 1)
 		if m.stage != booting {
-			m.log.Error("gateway failed", "pid", m.gate.child.pid, "reason", m.gate.reason)
+			m.log.Error("gateway failed", "pid", gt.child.pid, "reason", gt.reason)
 		}
 	default:
 		m.log.Error("gateway not understood", "message", word(msg))
 	}
 }
 
+// dispensable reports that a gateway is not replaced when it ends.
+func (m *master) dispensable(gt *gate) bool { return m.stage == stopping || gt != m.gen.gate }
+
 // gatewayEnded starts another gateway, at once if it was the first to die for
 // a while. What the dead one held is lost with its clients; what waits in the
-// lane is thrown away, since nobody would read the answers.
-func (m *master) gatewayEnded(exit pool.Exit) {
-	pid := m.gate.child.pid
-	m.gate.child.hangUp()
-	m.gate.child, m.gate.serving, m.gate.ordered = nil, false, false
-	if m.stage == stopping {
-		if !m.drained && m.outcome == nil && !m.quickly {
-			m.log.Warn("gateway ended while it drained", "pid", pid, "reason", ending(exit))
-		}
-		m.drained = true
-		return
-	}
-	reason := m.gate.reason
+// lanes is thrown away, since nobody would read the answers.
+func (m *master) gatewayEnded(gt *gate, exit pool.Exit) {
+	pid, reason := gt.child.pid, gt.reason
+	gt.child.hangUp()
+	gt.child, gt.serving, gt.ordered = nil, false, false
 	if reason == "" {
 		reason = ending(exit)
 	}
-	wait := m.gate.budget.died(time.Now())
-	if m.stage == booting && (m.gate.reason != "" || wait > 0) {
+	if m.dispensable(gt) {
+		if !gt.drained && m.outcome == nil && !m.quickly {
+			m.log.Warn("gateway ended while it drained", "pid", pid, "reason", reason)
+		}
+		gt.drained = true
+		if m.reload.step == moving && m.stage != stopping && gt == m.reload.next.gate {
+			m.refuse(fmt.Errorf("start another gateway: %s", reason))
+		}
+		return
+	}
+	wait := gt.budget.died(time.Now())
+	if m.stage == booting && (gt.reason != "" || wait > 0) {
 		m.fail(fmt.Errorf("start the gateway: %s", reason))
 		return
 	}
-	stale := m.gen.clearLanes()
+	stale := 0
+	for _, g := range m.generations() {
+		if g.gate == gt {
+			stale += g.clearLanes()
+			g.spared = g.spared || g == m.reload.prior // nobody is left who could send it anything
+		}
+	}
 	m.log.Error("gateway ended", "pid", pid, "reason", reason, "stale", stale, "pause", wait)
-	m.gate.retryAt = time.Now().Add(wait)
+	gt.retryAt = time.Now().Add(wait)
 	m.restart(time.Now())
+}
+
+// dropGateway lets a gateway go that is not wanted any more.
+func (m *master) dropGateway(gt *gate) {
+	switch {
+	case gt.child == nil:
+		gt.drained = true
+	case gt.ordered:
+		m.order(gt, gateway.DrainOrder(0))
+	default: // it never accepted, so it holds nothing
+		gt.drained = true
+		gt.child.hangUp()
+	}
 }
 
 // judgeGateway kills a gateway whose loops are all silent. With a watchdog it
 // is left alone: then pings are withheld, and systemd starts the service
 // afresh, which also cures what made the gateway stop.
 func (m *master) judgeGateway(now time.Time) {
-	c := m.gate.child
+	gt := m.gen.gate
+	c := gt.child
 	if c == nil || m.watchdog > 0 || m.stage != serving {
 		return
 	}
 	if now.Sub(later(c.started, m.awake)) < gatewaySilence {
 		return
 	}
-	latest := slices.Max(m.beats())
+	latest := slices.Max(gt.beats())
 	if time.Duration(dispatch.Monotonic()-latest) < gatewaySilence {
 		return
 	}
 	m.log.Error("gateway stopped beating", "pid", c.pid, "limit", gatewaySilence)
-	m.gate.reason = "it stopped beating"
+	gt.reason = "it stopped beating"
 	c.kill()
 }
 
 // beats returns the last beat of each loop of the gateway.
-func (m *master) beats() []int64 {
-	beats := make([]int64, m.loops)
+func (gt *gate) beats() []int64 {
+	beats := make([]int64, gt.board.Loops())
 	for i := range beats {
-		beats[i] = m.board.Loop(i).Beat()
+		beats[i] = gt.board.Loop(i).Beat()
 	}
 	return beats
 }

@@ -24,6 +24,11 @@ const (
 // the scoreboard.
 type generation struct {
 	number int
+	plan   *plan
+	gate   *gate // whose requests its workers take
+	wanted int   // workers, with what TTIN and TTOU made of it
+	before int   // workers of the generation that it follows; -1 if it follows none
+
 	lane   lane                   // shared by its sync and gthread workers
 	own    bool                   // its workers may need lanes of their own
 	course atomic.Pointer[course] // nil until a worker was ready
@@ -31,14 +36,18 @@ type generation struct {
 	board  *dispatch.Scoreboard
 	pool   *pool.Pool
 	mold   mold
+	early  *child // has run the configuration file and becomes the mold
 
 	post    func(fact)
 	workers map[pool.SlotID]*worker
 	queue   []*worker // not ordered yet, in the order in which they were wanted
 
-	retire context.CancelCauseFunc // ends the pool
-	ended  bool                    // the pool has
-	strays int                     // killed workers that the pool never had
+	retire  context.CancelCauseFunc // ends the pool
+	ended   bool                    // the pool has
+	leaving bool                    // it is on its way out: nothing new is started for it
+	spared  bool                    // its gateway sends it nothing any more
+	endedAt time.Time               // when the pool had
+	strays  int                     // killed workers that the pool never had
 }
 
 // newGeneration makes the lane and the pool. Nothing runs before start.
@@ -80,11 +89,11 @@ func (g *generation) want(slot pool.SlotID) {
 }
 
 // spawn hands the mold as many of the waiting orders as it may have at once.
-func (g *generation) spawn(now time.Time, loops int) {
+func (g *generation) spawn(now time.Time) {
 	for len(g.queue) > 0 && g.mold.able() && g.pending() < forksAtOnce {
 		w := g.queue[0]
 		g.queue = g.queue[1:]
-		if err := g.order(w, now, loops); err != nil {
+		if err := g.order(w, now, g.plan.loops()); err != nil {
 			delete(g.workers, w.slot)
 			g.pool.SpawnFailed(w.slot, err)
 		}
@@ -227,4 +236,35 @@ func (g *generation) oldestOrder() (oldest time.Time) {
 		}
 	}
 	return oldest
+}
+
+// tally is how many workers stand where.
+type tally struct{ starting, ready, occupied int }
+
+func (g *generation) count() (t tally) {
+	for _, w := range g.workers {
+		switch w.phase {
+		case pool.Vacant: // not forked yet
+			continue
+		case pool.Starting:
+			t.starting++
+		case pool.Idle, pool.Busy:
+			t.ready++
+		case pool.Draining, pool.Killed:
+		}
+		t.occupied++
+	}
+	return t
+}
+
+// gone reports that no process of the generation is left, but for its gateway.
+func (g *generation) gone() bool {
+	return g.ended && g.mold.child == nil && !g.unresolved()
+}
+
+// close gives back what it has of the kernel, once it is gone.
+func (g *generation) close() {
+	g.lane.close()
+	g.lane = lane{-1, -1}
+	_ = g.board.Close() // shared memory; nothing to flush
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/indrik/indrik/activation"
 	"github.com/indrik/indrik/dispatch"
 	"github.com/indrik/indrik/gateway"
+	"github.com/indrik/indrik/pool"
 	"github.com/indrik/indrik/settings"
 )
 
@@ -20,9 +22,14 @@ import (
 type Config struct {
 	App      string // MODULE[:APP]; "" leaves it to the setting wsgi_app
 	Settings *settings.Values
-	Script   Script   // decides Settings if it is not the zero Script
-	Env      []string // the environment, as os.Environ has it
-	PID      int      // of this process, to which systemd addresses its variables
+	Script   Script // decides Settings if it is not the zero Script
+	// Read reads the configuration once more, for a reload. It is called on the
+	// goroutine of Run and must not wait. Nil: a reload is refused.
+	Read func() (Reading, error)
+	// InForce is told the settings when a reload has put them in force. May be nil.
+	InForce func(*settings.Values)
+	Env     []string // the environment, as os.Environ has it
+	PID     int      // of this process, to which systemd addresses its variables
 	// Executable and Args are how this process was started; Executable is
 	// what the gateway's process is called.
 	Executable     string
@@ -34,6 +41,12 @@ type Config struct {
 	Signals <-chan os.Signal
 }
 
+// Reading is what one more look at the configuration found.
+type Reading struct {
+	Settings *settings.Values // nil if Script decides
+	Script   Script
+}
+
 // master is the state of the service. It belongs to the goroutine that called
 // Run; see facts.go for how the others tell it things.
 type master struct {
@@ -42,26 +55,23 @@ type master struct {
 	log   hclog.Logger
 	facts *mailbox
 
-	sockets  []activation.Socket
+	home     string // working directory at the start
 	notifier *activation.Notifier
-	watchdog time.Duration // systemd's interval; 0: it does not watch
-	pidFile  pidFile
-	board    *dispatch.Scoreboard
-	loops    int          // of the gateway
-	wanted   int          // workers
-	tls      *gateway.TLS // nil for none
-	static   gateway.Static
+	watchdog time.Duration       // systemd's interval; 0: it does not watch
+	passed   []activation.Socket // by systemd
+	sockets  []activation.Socket // that we hold, but for those of a plan that is not in force
 
-	gate  gate
-	gen   *generation
-	hooks []string // that the configuration file defines
-	early *child   // the mold that ran the configuration file, until a generation takes it
+	plan   *plan       // in force
+	gen    *generation // that serves, or is to
+	reload reload
+	epoch  uint8  // of the last gateway that was started
+	last   int    // number of the last generation that was made
+	early  *child // the mold that runs a configuration file, until a generation takes it
 
 	stage    stage
 	began    time.Time
 	asked    time.Time // stopping: when a signal asked for it
 	deadline time.Time // stopping: when patience ends
-	drained  bool      // stopping: the gateway holds nothing any more
 	quickly  bool      // stopping: everything was killed
 	outcome  error     // what Run returns
 
@@ -79,12 +89,12 @@ type master struct {
 func Run(ctx context.Context, cfg Config) error {
 	m := newMaster(cfg)
 	defer m.release()
-	err := m.readScript(ctx)
-	if err == nil && (m.cfg.Settings.CheckConfig() || m.cfg.Settings.PrintConfig()) {
-		return m.check(ctx)
+	values, hooks, err := m.begin(ctx)
+	if err == nil && (values.CheckConfig() || values.PrintConfig()) {
+		return m.check(ctx, values, hooks)
 	}
 	if err == nil {
-		err = m.prepare(ctx)
+		err = m.prepare(ctx, values, hooks)
 	}
 	if err != nil {
 		m.tellFailure(err)
@@ -126,21 +136,11 @@ func (m *master) run(ctx context.Context) error {
 func (m *master) heard(f fact) {
 	switch f := f.(type) {
 	case childSaid:
-		switch f.child {
-		case m.gate.child:
-			m.gatewaySaid(f.msg)
-		case m.gen.mold.child:
-			m.moldSaid(m.gen, f.msg)
-		}
+		m.childSaid(f.child, f.msg)
 	case childHungUp:
 		m.childHungUp(f)
 	case childEnded:
-		switch f.child {
-		case m.gate.child:
-			m.gatewayEnded(f.exit)
-		case m.gen.mold.child:
-			m.moldEnded(m.gen, f.exit)
-		}
+		m.childEnded(f.child, f.exit)
 	case workerSaid:
 		m.workerSaid(f.worker, f.msg)
 	case workerHungUp:
@@ -160,11 +160,14 @@ func (m *master) heard(f fact) {
 func (m *master) ticked(now time.Time) {
 	m.notice(now)
 	m.restart(now)
-	for _, w := range m.gen.workers {
-		m.gen.adopt(w)
+	for _, g := range m.generations() {
+		for _, w := range g.workers {
+			g.adopt(w)
+		}
+		m.judgeMold(g, now)
 	}
-	m.judgeMold(m.gen, now)
 	m.judgeGateway(now)
+	m.judgeReload(now)
 	m.judgeStop(now)
 	m.ping(now)
 	m.extend(now)
@@ -177,8 +180,11 @@ func (m *master) settle() {
 	if m.stage == stopping {
 		m.leaveInOrder()
 	} else {
-		m.gen.spawn(time.Now(), m.loops)
 		m.serve()
+		m.proceed()
+		for _, g := range m.generations() {
+			g.spawn(time.Now())
+		}
 	}
 	m.speak()
 }
@@ -187,32 +193,27 @@ func (m *master) settle() {
 // it does. A gateway that replaces a dead one accepts at once: its clients wait
 // for the next worker in its queue.
 func (m *master) serve() {
-	ready := m.count().ready
-	if m.gate.child == nil || ready == 0 && m.stage == booting {
+	g := m.gen
+	ready := g.count().ready
+	if ready == 0 && m.stage == booting {
 		return
 	}
-	if !m.gate.ordered {
-		m.gate.ordered = true
-		m.order(gateway.ServeOrder())
-	}
-	if m.gate.serving && m.stage == booting {
+	m.letServe(g.gate)
+	if g.gate.serving && m.stage == booting {
 		m.stage = serving
 		m.tellReady()
-		m.callHook("when_ready", "when_ready")
-		m.log.Info("serving", "gen", m.gen.number, "ready", ready, "workers", m.wanted,
+		m.callHook(g, "when_ready", "when_ready")
+		m.log.Info("serving", "gen", g.number, "ready", ready, "workers", g.wanted,
 			"after", time.Since(m.began).Round(time.Millisecond))
 	}
 }
 
-// app is the application to serve.
-func (m *master) app() string {
-	if paste := m.cfg.Settings.Paste(); paste != "" {
-		return paste
+// letServe orders a gateway to accept, once.
+func (m *master) letServe(gt *gate) {
+	if gt.child != nil && !gt.ordered {
+		gt.ordered = true
+		m.order(gt, gateway.ServeOrder())
 	}
-	if m.cfg.App != "" {
-		return m.cfg.App
-	}
-	return m.cfg.Settings.WSGIApp()
 }
 
 // lookup makes an Env of an environment. Of several entries with one name the
@@ -226,6 +227,66 @@ func lookup(environ []string) activation.Env {
 		}
 	}
 	return func(key string) string { return values[key] }
+}
+
+// generations are all that have processes or may have: the one that serves, and
+// during a reload the one that is to come or the one that leaves.
+func (m *master) generations() (all []*generation) {
+	for _, g := range []*generation{m.gen, m.reload.next, m.reload.prior} {
+		if g != nil {
+			all = append(all, g)
+		}
+	}
+	return all
+}
+
+// gates are those of all generations.
+func (m *master) gates() (all []*gate) {
+	for _, g := range m.generations() {
+		if !slices.Contains(all, g.gate) {
+			all = append(all, g.gate)
+		}
+	}
+	return all
+}
+
+// childSaid finds out whose child it is that said something.
+func (m *master) childSaid(c *child, msg dispatch.Tuple) {
+	if c == m.early {
+		m.scriptSaid(msg)
+		return
+	}
+	for _, gt := range m.gates() {
+		if gt.child == c {
+			m.gatewaySaid(gt, msg)
+			return
+		}
+	}
+	for _, g := range m.generations() {
+		if g.mold.child == c {
+			m.moldSaid(g, msg)
+			return
+		}
+	}
+}
+
+func (m *master) childEnded(c *child, exit pool.Exit) {
+	if c == m.early {
+		m.scriptEnded(exit)
+		return
+	}
+	for _, gt := range m.gates() {
+		if gt.child == c {
+			m.gatewayEnded(gt, exit)
+			return
+		}
+	}
+	for _, g := range m.generations() {
+		if g.mold.child == c {
+			m.moldEnded(g, exit)
+			return
+		}
+	}
 }
 
 // childHungUp hears that a child will say no more. Normally it has ended, and

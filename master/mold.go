@@ -16,7 +16,7 @@ import (
 
 const (
 	// moldBoot bounds the start of an interpreter and the import of our own
-	// modules; the application is imported by the workers, under Limits.Boot.
+	// modules; the application is imported by the workers, under boot_timeout.
 	moldBoot = 30 * time.Second
 	// forkLimit is how long the mold may take to answer a spawn order. It
 	// only forks, so one that takes this long is stuck.
@@ -47,39 +47,47 @@ func (m *mold) begin(c *child) {
 // the configuration file already if there is one, else a new one, which then runs
 // the file again because the hooks are in it.
 func (m *master) startMold(g *generation) error {
-	s := m.cfg.Settings
-	c := m.early
-	m.early = nil
-	if c == nil {
+	s := g.plan.settings
+	c := g.early
+	g.early = nil
+	if c != nil {
+		g.mold.begin(c)
+	} else {
 		var err error
-		if c, err = m.spawnMold(s.Python(), applicationEnv(m.cfg.Env, s.RawEnv())); err != nil {
+		if c, err = m.spawnMold(s.Python(), g.plan.dir, applicationEnv(m.cfg.Env, s.RawEnv())); err != nil {
 			return fmt.Errorf("%w; choose an interpreter with --python", err)
 		}
-		if m.cfg.Script.Name != "" {
-			if err := c.order(readOrder(m.cfg.Script)); err != nil {
+		g.mold.begin(c) // from here on its end is a fact
+		if g.plan.script.Name != "" {
+			if err := c.order(readOrder(g.plan.script)); err != nil {
 				return err
 			}
 		}
 	}
-	g.mold.begin(c)
 	m.log.Debug("mold started", "gen", g.number, "pid", c.pid, "python", s.Python())
-	return c.order(dispatch.Tuple{"configure", m.moldSettings(g.number)}, m.board.FD(), g.lane.workers)
+	return c.order(dispatch.Tuple{"configure", m.moldSettings(g.plan, g.number, g.before)}, g.board.FD(), g.lane.workers)
 }
 
 // moldSettings is what a mold is told of the settings (docs/protocol.md, "Keys of
-// configure").
-func (m *master) moldSettings(generation int) dispatch.Dict {
-	s := m.cfg.Settings
+// configure"). before is -1 if no generation was before.
+func (m *master) moldSettings(p *plan, generation, before int) dispatch.Dict {
+	s := p.settings
+	var earlier any
+	if before >= 0 {
+		earlier = int64(before)
+	}
 	plain, milliseconds := everySetting(s)
 	return dispatch.Dict{
+		"dir":          p.dir,
+		"before":       earlier,
 		"settings":     plain,
 		"seconds":      milliseconds,
-		"app":          m.app(),
+		"app":          m.app(p),
 		"generation":   int64(generation),
 		"name":         s.ProcName(),
 		"pythonpath":   list(s.PythonPath()),
 		"worker_class": s.WorkerClass(),
-		"loops":        int64(m.loops),
+		"loops":        int64(loops(s.GatewayThreads())),
 		"version":      m.cfg.Version,
 		"options":      options(s),
 	}
@@ -87,7 +95,7 @@ func (m *master) moldSettings(generation int) dispatch.Dict {
 
 // spawnMold starts the interpreter with our Python code in a memfd, so that
 // nothing needs to be installed beside the binary.
-func (m *master) spawnMold(python string, env []string) (*child, error) {
+func (m *master) spawnMold(python, dir string, env []string) (*child, error) {
 	code, err := pythonCode()
 	if err != nil {
 		return nil, err
@@ -98,6 +106,7 @@ func (m *master) spawnMold(python string, env []string) (*child, error) {
 		path:   python,
 		argv:   []string{python, "/proc/self/fd/4", "--channel", "3"},
 		env:    env,
+		dir:    dir,
 		stdout: m.cfg.Stdout, stderr: m.cfg.Stderr,
 		extra: []int{code},
 	}, m.facts.post)
@@ -157,7 +166,7 @@ func (m *master) moldSaid(g *generation, msg dispatch.Tuple) {
 	case "failed":
 		g.mold.report, g.mold.stage = text(msg, 1), text(msg, 2)
 		g.mold.reason = lastLine(g.mold.report)
-		if m.stage != booting { // at boot it becomes the error of Run
+		if !m.rising(g) { // else it becomes the error of Run, or of the reload
 			m.log.Error("mold failed", "gen", g.number, "reason", g.mold.reason)
 			m.printRaw(g.mold.report)
 		}
@@ -199,7 +208,7 @@ func (m *master) moldEnded(g *generation, exit pool.Exit) {
 	g.mold.child.hangUp()
 	pid := g.mold.child.pid
 	g.mold.child = nil
-	if m.stage == stopping {
+	if m.stage == stopping || g.leaving {
 		g.orphan()
 		return
 	}
@@ -207,8 +216,8 @@ func (m *master) moldEnded(g *generation, exit pool.Exit) {
 	if reason == "" {
 		reason = ending(exit)
 	}
-	if m.stage == booting && !g.mold.configured {
-		m.fail(m.moldFailure(reason))
+	if m.rising(g) && !g.mold.configured {
+		m.giveUp(g, m.moldFailure(g, reason))
 		return
 	}
 	wait := g.mold.budget.died(time.Now())
@@ -218,10 +227,10 @@ func (m *master) moldEnded(g *generation, exit pool.Exit) {
 	m.restart(time.Now())
 }
 
-// moldFailure says why the first mold did not come up. One that loads the
-// application itself (preload_app) says what of it failed, as a worker does.
-func (m *master) moldFailure(reason string) *bootFailure {
-	return m.gen.mold.failure(m.app(), reason)
+// moldFailure says why the first mold of a generation did not come up. One that
+// loads the application itself (preload_app) says what of it failed, as a worker does.
+func (m *master) moldFailure(g *generation, reason string) *bootFailure {
+	return g.mold.failure(m.app(g.plan), reason)
 }
 
 // failure is that of a mold that has said, or not, why it ends.
@@ -243,8 +252,8 @@ func (m *master) judgeMold(g *generation, now time.Time) {
 		return
 	}
 	since, limit := c.started, moldBoot
-	if m.cfg.Settings.PreloadApp() {
-		limit += workerBoot // the application is loaded by the mold
+	if s := g.plan.settings; s.PreloadApp() {
+		limit += s.BootTimeout() // the application is loaded by the mold
 	}
 	if g.mold.configured {
 		since, limit = g.oldestOrder(), forkLimit

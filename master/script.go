@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/indrik/indrik/dispatch"
+	"github.com/indrik/indrik/pool"
 	"github.com/indrik/indrik/settings"
 )
 
@@ -34,36 +35,77 @@ type Script struct {
 // readScript starts a mold, has it run the configuration file and decides the
 // settings. The mold is kept for the first generation: it holds the hooks. Without
 // such a file there is nothing to do.
-func (m *master) readScript(ctx context.Context) error {
+func (m *master) readScript(ctx context.Context) (*settings.Values, []string, error) {
 	script := m.cfg.Script
 	if script.Name == "" {
-		return nil
+		return m.cfg.Settings, nil, nil
 	}
-	c, err := m.spawnMold(script.Python, m.cfg.Env)
+	c, err := m.startScript(script)
 	if err != nil {
-		return fmt.Errorf("%w; choose an interpreter with --python", err)
+		return nil, nil, err
 	}
-	if err := c.order(readOrder(script)); err != nil {
-		return err
-	}
+	m.early = c // release ends it, if nobody else has taken it by then
 	said, err := m.awaitScript(ctx, c)
-	var layer settings.Layer
-	if err == nil {
-		layer, err = scriptLayer(script, said)
-	}
-	if err == nil {
-		m.cfg.Settings, err = script.Decide(layer)
-	}
 	if err != nil {
-		m.dismiss(c)
-		return err
+		return nil, nil, err
 	}
-	m.early = c
+	return m.decide(script, said)
+}
+
+// startScript starts a mold that runs a configuration file.
+func (m *master) startScript(script Script) (*child, error) {
+	c, err := m.spawnMold(script.Python, m.home, m.cfg.Env)
+	if err != nil {
+		return nil, fmt.Errorf("%w; choose an interpreter with --python", err)
+	}
+	_ = c.order(readOrder(script)) // a mold that does not take it is dead, which is a fact of its own
+	return c, nil
+}
+
+// decide resolves the settings with what the file says, and tells its hooks.
+func (m *master) decide(script Script, said dispatch.Dict) (*settings.Values, []string, error) {
+	layer, err := scriptLayer(script, said)
+	if err != nil {
+		return nil, nil, err
+	}
+	values, err := script.Decide(layer)
+	if err != nil {
+		return nil, nil, err
+	}
+	m.doubt(script, said)
 	hooks, _ := said["hooks"].(dispatch.List)
-	m.hooks = words(hooks)
-	m.doubt(said)
-	m.tellIdleHooks()
-	return nil
+	m.tellIdleHooks(script, words(hooks))
+	return values, words(hooks), nil
+}
+
+// scriptSaid hears the mold that runs the file during a reload.
+func (m *master) scriptSaid(msg dispatch.Tuple) {
+	r := &m.reload
+	switch {
+	case r.step != reading:
+	case word(msg) == "failed":
+		r.said = text(msg, 1)
+	case word(msg) == "read":
+		said, _ := item(msg, 1).(dispatch.Dict)
+		values, hooks, err := m.decide(r.script, said)
+		if err != nil {
+			m.refuse(err)
+			return
+		}
+		m.raise(values, r.script, hooks)
+	}
+}
+
+// scriptEnded hears that it ended before any generation had it.
+func (m *master) scriptEnded(exit pool.Exit) {
+	m.early.hangUp()
+	m.early = nil
+	if r := &m.reload; r.step == reading && m.stage != stopping {
+		if r.said == "" {
+			r.said = ending(exit)
+		}
+		m.refuse(fmt.Errorf("%w: %s: %s", ErrConfig, r.script.Name, strings.TrimSpace(r.said)))
+	}
 }
 
 // dismiss ends a mold that no generation has, and waits until it is reaped.
@@ -82,11 +124,11 @@ func (m *master) dismiss(c *child) {
 	}
 }
 
-// callHook has the mold call a hook of the configuration file, if it has one of
-// that name. order is the order that stands for it.
-func (m *master) callHook(name string, order ...any) {
-	c := m.gen.mold.child
-	if !slices.Contains(m.hooks, name) || c == nil || c.closed {
+// callHook has the mold of a generation call a hook of its configuration file, if
+// that has one of the name. order is the order that stands for it.
+func (m *master) callHook(g *generation, name string, order ...any) {
+	c := g.mold.child
+	if !slices.Contains(g.plan.hooks, name) || c == nil || c.closed {
 		return
 	}
 	_ = c.order(dispatch.Tuple(order)) // a mold that does not take it is dead, which is a fact of its own
@@ -94,20 +136,20 @@ func (m *master) callHook(name string, order ...any) {
 
 // doubt warns of names in the file that look like misspelt settings. They may be the
 // file's own variables, so they are no error.
-func (m *master) doubt(said dispatch.Dict) {
+func (m *master) doubt(script Script, said dispatch.Dict) {
 	unknown, _ := said["unknown"].(dispatch.List)
 	for _, name := range words(unknown) {
 		if near := settings.Nearest(name, settings.Names()); near != "" {
-			m.log.Warn("configuration file sets what is no setting", "file", m.cfg.Script.Name, "name", name, "meant", near)
+			m.log.Warn("configuration file sets what is no setting", "file", script.Name, "name", name, "meant", near)
 		}
 	}
 }
 
 // tellIdleHooks warns of hooks that are defined and never called.
-func (m *master) tellIdleHooks() {
-	for _, hook := range m.hooks {
+func (m *master) tellIdleHooks(script Script, hooks []string) {
+	for _, hook := range hooks {
 		if instead := insteadOfHook(hook); instead != "" {
-			m.log.Warn("hook is never called", "file", m.cfg.Script.Name, "hook", hook, "instead", instead)
+			m.log.Warn("hook is never called", "file", script.Name, "hook", hook, "instead", instead)
 		}
 	}
 }

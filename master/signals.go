@@ -16,6 +16,8 @@ const sameWish = 100 * time.Millisecond
 //	TERM, INT    stop: finish the requests in hand; the second time, at once
 //	QUIT         stop at once
 //	TTIN, TTOU   one worker more, one less
+//	HUP, USR2    reload
+//	WINCH        nothing: for Gunicorn it is a step of an upgrade that is not needed
 //
 // INT stops gently, as a person at a terminal expects of Ctrl-C; Gunicorn
 // stops at once.
@@ -42,9 +44,16 @@ func (m *master) signalled(sig os.Signal) {
 		m.stop(name)
 		m.quick()
 	case unix.SIGTTIN:
-		m.resize(m.wanted+1, name)
+		m.resize(m.gen.wanted+1, name)
 	case unix.SIGTTOU:
-		m.resize(m.wanted-1, name)
+		m.resize(m.gen.wanted-1, name)
+	case unix.SIGHUP:
+		m.askReload(name)
+	case unix.SIGUSR2:
+		m.log.Warn("binary not exchanged in this version", "signal", name, "instead", "reload")
+		m.askReload(name)
+	case unix.SIGWINCH:
+		m.log.Info("signal without effect", "signal", name)
 	default:
 		m.log.Warn("signal not supported in this version", "signal", name)
 	}
@@ -56,13 +65,14 @@ func (m *master) resize(n int, signal string) {
 	if m.stage == stopping {
 		return
 	}
-	n = min(max(n, 1), m.board.Slots())
-	if n == m.wanted {
+	g := m.gen
+	n = min(max(n, 1), g.board.Slots())
+	if n == g.wanted {
 		m.log.Warn("number of workers is at its bound", "signal", signal, "limit", n)
 		return
 	}
-	m.log.Info("number of workers changed", "signal", signal, "from", m.wanted, "to", n)
-	m.wanted = n
-	m.callHook("nworkers_changed", "resize", int64(n))
-	m.gen.pool.Resize(n)
+	m.log.Info("number of workers changed", "signal", signal, "from", g.wanted, "to", n)
+	g.wanted = n
+	m.callHook(g, "nworkers_changed", "resize", int64(n))
+	g.pool.Resize(n)
 }

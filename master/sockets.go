@@ -10,25 +10,24 @@ import (
 	"github.com/indrik/indrik/settings"
 )
 
-// openSockets takes over the sockets that systemd passed and binds those of
-// --bind beside them. The default address is bound only if there is neither.
-// It fails as a whole: a service on half of its addresses is worse than one that
-// says why it does not start.
-func (m *master) openSockets(ctx context.Context) error {
-	passed, err := activation.Inherited(m.env, m.cfg.PID)
-	if err != nil {
-		return err
-	}
-	m.sockets = passed
-	s := m.cfg.Settings
-	if len(passed) == 0 || s.Source("bind") != settings.Default {
+// openSockets takes the sockets that systemd passed for p and binds those of
+// --bind beside them, but for those that are bound already. The default address is
+// bound only if there is neither. It fails as a whole: a service on half of its
+// addresses is worse than one that says why it does not start.
+func (m *master) openSockets(ctx context.Context, p *plan) error {
+	p.sockets = slices.Clone(m.passed)
+	s := p.settings
+	if len(m.passed) == 0 || s.Source("bind") != settings.Default {
 		for _, address := range s.Bind() {
-			if err := m.bind(ctx, address); err != nil {
+			if err := m.bind(ctx, p, address); err != nil {
 				return err
 			}
 		}
 	}
-	for _, s := range m.sockets {
+	for _, s := range p.sockets {
+		if m.plan != nil && !slices.Contains(p.fresh, s) {
+			continue // it was said when it was opened
+		}
 		origin := "systemd"
 		if s.Owned {
 			origin = "bind"
@@ -45,23 +44,29 @@ const socketMode = 0o777
 
 // bind opens the socket of one --bind. fd://3 is how Gunicorn's users name a
 // socket that systemd passed: that one we have already.
-func (m *master) bind(ctx context.Context, address string) error {
+func (m *master) bind(ctx context.Context, p *plan, address string) error {
 	bind, err := activation.ParseBind(address)
 	if err != nil {
 		return err
 	}
 	passed := func(s activation.Socket) bool { return bind.Network == "fd" && s.FD == bind.FD }
-	if slices.ContainsFunc(m.sockets, passed) {
+	if slices.ContainsFunc(p.sockets, passed) {
 		return nil
 	}
+	for _, s := range m.sockets {
+		if bound, err := activation.ParseBind(s.Name); err == nil && s.Owned && bound.String() == bind.String() {
+			p.sockets = append(p.sockets, s)
+			return nil
+		}
+	}
 	socket, err := activation.Listen(ctx, bind, activation.ListenOptions{
-		Backlog: m.cfg.Settings.Backlog(),
-		Mode:    socketMode &^ fs.FileMode(m.cfg.Settings.Umask()),
+		Backlog: p.settings.Backlog(),
+		Mode:    socketMode &^ fs.FileMode(p.settings.Umask()),
 	})
 	if err != nil {
 		return err
 	}
-	m.sockets = append(m.sockets, socket)
+	p.sockets, p.fresh = append(p.sockets, socket), append(p.fresh, socket)
 	return nil
 }
 

@@ -36,6 +36,7 @@ type outlook struct {
 	drained    bool   // the gateway holds nothing any more
 	failure    string // why the service ends, or ""
 	trouble    string // what is wrong at the moment, or ""
+	reload     string // what there is to say of one, or ""
 }
 
 // words returns the service's status for a person who types `systemctl status`.
@@ -57,6 +58,9 @@ func (o outlook) words() string {
 	default:
 		s = fmt.Sprintf("draining: waiting for %s to leave", count(o.occupied))
 	}
+	if o.reload != "" && o.stage != stopping {
+		s += "; " + o.reload
+	}
 	if o.trouble != "" {
 		s += "; " + o.trouble
 	}
@@ -68,4 +72,29 @@ func count(workers int) string {
 		return "1 worker"
 	}
 	return fmt.Sprintf("%d workers", workers)
+}
+
+// words tells of a reload that runs, or that the last one failed.
+func (r *reload) words() string {
+	switch r.step {
+	case reading:
+		return "reload: reading the configuration"
+	case raising:
+		t := r.next.count()
+		return fmt.Sprintf("reload: %d of %s of generation %d ready", t.ready, count(r.next.wanted), r.next.number)
+	case moving:
+		return "reload: starting another gateway"
+	case leaving:
+		return fmt.Sprintf("generation %d finishes its requests", r.prior.number)
+	case calm, undoing:
+	}
+	if r.why != nil {
+		return "reload failed: " + r.why.Error()
+	}
+	return ""
+}
+
+// under reports that somebody waits for the outcome of a reload.
+func (r *reload) under() bool {
+	return r.step == reading || r.step == raising || r.step == moving || r.step == leaving && !r.announced
 }

@@ -31,21 +31,24 @@ func (m *master) stop(reason string) {
 	}
 	wasBooting := m.stage == booting
 	m.stage = stopping
-	m.deadline = time.Now().Add(m.cfg.Settings.GracefulTimeout())
-	m.log.Info("stopping", "reason", reason, "limit", m.cfg.Settings.GracefulTimeout())
+	limit := m.plan.settings.GracefulTimeout()
+	m.deadline = time.Now().Add(limit)
+	m.log.Info("stopping", "reason", reason, "limit", limit)
 	m.tellStopping()
-	switch {
-	case m.gate.child == nil:
-		m.drained = true
-	case wasBooting:
-		// It never accepted, so it holds nothing.
-		m.drained = true
-		m.gate.child.hangUp()
-	default:
-		m.order(gateway.DrainOrder())
+	if m.reload.step == reading || m.reload.step == raising || m.reload.step == moving {
+		m.undo()
+	}
+	for _, gt := range m.gates() {
+		switch {
+		case gt.drained:
+		case gt.child == nil || wasBooting:
+			m.dropGateway(gt)
+		default:
+			m.order(gt, gateway.DrainOrder(0))
+		}
 	}
 	m.stopListening()
-	if m.cfg.Settings.GracefulTimeout() == 0 {
+	if limit == 0 {
 		m.quick()
 	}
 }
@@ -70,13 +73,18 @@ func (m *master) quick() {
 	if m.quickly {
 		return
 	}
-	m.quickly, m.drained = true, true
-	if m.gate.child != nil {
-		m.gate.child.hangUp() // it takes no orders any more
-		m.gate.child.kill()
+	m.quickly = true
+	for _, gt := range m.gates() {
+		gt.drained = true
+		if gt.child != nil {
+			gt.child.hangUp() // it takes no orders any more
+			gt.child.kill()
+		}
 	}
-	m.gen.retire(errQuick)
-	m.gen.pool.Kill()
+	for _, g := range m.generations() {
+		g.retire(errQuick)
+		g.pool.Kill()
+	}
 	m.deadline = time.Now().Add(stragglers)
 }
 
@@ -96,45 +104,9 @@ func (m *master) fail(err error) {
 
 // leaveInOrder takes the next step of stopping, if it has become possible.
 func (m *master) leaveInOrder() {
-	if !m.drained {
-		return
+	for _, g := range m.generations() {
+		m.seeOff(g)
 	}
-	g := m.gen
-	if !g.ended {
-		g.hearNoMore()
-		g.retire(errDrained) // has an effect once
-		m.cancelQueued()
-		return
-	}
-	if g.mold.child != nil && !g.unresolved() { // else it has a spawn order to answer
-		if !g.mold.child.closed {
-			m.callHook("on_exit", "on_exit")
-		}
-		g.mold.child.hangUp()
-	}
-	if m.gate.child != nil {
-		m.gate.child.hangUp()
-	}
-}
-
-// hearNoMore closes our copies of the reply sockets, because no gateway will read
-// them again. What workers still say, to clients that left, would fill them, and
-// then they would wait for room instead of leaving; now it fails.
-func (g *generation) hearNoMore() {
-	for _, w := range g.workers {
-		closeAll(w.reply)
-		w.reply = nil
-	}
-}
-
-// cancelQueued answers the spawn orders that were never given to the mold, for
-// which the pool would wait.
-func (m *master) cancelQueued() {
-	for _, w := range m.gen.queue {
-		m.gen.forget(w)
-		m.gen.pool.SpawnFailed(w.slot, errLeaving)
-	}
-	m.gen.queue = nil
 }
 
 // judgeStop ends what did not end in time.
@@ -143,23 +115,23 @@ func (m *master) judgeStop(now time.Time) {
 		return
 	}
 	if !m.quickly {
-		m.log.Warn("graceful timeout passed", "limit", m.cfg.Settings.GracefulTimeout())
+		m.log.Warn("graceful timeout passed", "limit", m.plan.settings.GracefulTimeout())
 		m.quick()
 		return
 	}
-	for _, c := range []*child{m.gate.child, m.gen.mold.child} {
-		if c != nil {
-			c.kill()
-		}
+	for _, c := range m.children() {
+		c.kill()
 	}
-	if m.gen.mold.child != nil || !now.After(m.deadline.Add(stragglers)) {
+	if !now.After(m.deadline.Add(stragglers)) {
 		return
 	}
-	for _, w := range m.gen.workers {
-		if w.pending() {
-			// Whoever it is that holds its report socket open: the end of the lane
-			// makes it leave.
-			m.gen.forget(w)
+	for _, g := range m.generations() {
+		for _, w := range g.workers {
+			if g.mold.child == nil && w.pending() {
+				// Whoever it is that holds its report socket open: the end of the lane
+				// makes it leave.
+				g.forget(w)
+			}
 		}
 	}
 }
@@ -176,13 +148,23 @@ func (m *master) poolEnded(g *generation, err error) {
 			g.stray(w.pid) // the pool was told too late
 		}
 	}
-	if limit := time.Now().Add(stragglers); m.deadline.After(limit) {
+	g.endedAt = time.Now()
+	for _, other := range m.generations() {
+		if !other.ended {
+			return
+		}
+	}
+	if limit := time.Now().Add(stragglers); m.stage == stopping && m.deadline.After(limit) {
 		m.deadline, m.quickly = limit, true
 	}
 }
 
 // gone reports that no process of ours is left.
 func (m *master) gone() bool {
-	return m.stage == stopping && m.gen.ended && m.gate.child == nil && m.gen.mold.child == nil &&
-		!m.gen.unresolved()
+	for _, g := range m.generations() {
+		if !g.gone() {
+			return false
+		}
+	}
+	return m.stage == stopping && len(m.children()) == 0
 }

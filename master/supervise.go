@@ -2,6 +2,7 @@ package master
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -41,24 +42,39 @@ func (m *master) workerSaid(w *worker, msg dispatch.Tuple) {
 	}
 }
 
-// workerFailed hears why a worker cannot boot. It ends the service if it never
-// served: the same would happen to the next worker.
+// workerFailed hears why a worker cannot boot. Of a generation that never served it
+// is the end: the same would happen to the next worker.
 func (m *master) workerFailed(w *worker, stage, report string) {
-	w.failure = &bootFailure{kind: ErrBoot, what: "boot " + m.app(), reason: lastLine(report), text: report}
+	app := m.app(w.gen.plan)
+	w.failure = &bootFailure{kind: ErrBoot, what: "boot " + app, reason: lastLine(report), text: report}
 	if stage == "load" {
-		w.failure.kind, w.failure.what = ErrLoad, "load "+m.app()
+		w.failure.kind, w.failure.what = ErrLoad, "load "+app
 	}
 	w.gen.adopt(w)
 	if w.pid != 0 {
 		w.gen.pool.Failed(w.slot, w.failure.cause())
 	}
-	switch m.stage {
-	case booting:
-		m.fail(w.failure)
-	case serving:
+	switch {
+	case m.rising(w.gen):
+		m.giveUp(w.gen, w.failure)
+	case !w.gen.leaving:
 		m.log.Error("worker failed to boot", "slot", int(w.slot), "pid", w.pid, "reason", w.failure.reason)
 		m.printRaw(report)
-	case stopping: // too late to matter
+	}
+}
+
+// rising reports that g has yet to prove that it can serve: the first generation
+// until the service is ready, that of a reload until it takes over.
+func (m *master) rising(g *generation) bool {
+	return m.stage == booting && g == m.gen || m.reload.step == raising && g == m.reload.next && !g.leaving
+}
+
+// giveUp ends a rising generation, and the service with it if it is the first.
+func (m *master) giveUp(g *generation, err error) {
+	if g == m.gen {
+		m.fail(err)
+	} else {
+		m.refuse(err)
 	}
 }
 
@@ -92,7 +108,7 @@ func (m *master) slotMoved(g *generation, c pool.Change) {
 // place ready for the next.
 func (m *master) workerEnded(w *worker, d *pool.Death) {
 	w.death = d
-	m.callHook("child_exit", "reaped", int64(w.pid))
+	m.callHook(w.gen, "child_exit", "reaped", int64(w.pid))
 	m.leave(w, d, w.gen.held(w.slot))
 	w.gen.clear(w.slot)
 	w.gen.forget(w)
@@ -105,26 +121,27 @@ func (m *master) workerEnded(w *worker, d *pool.Death) {
 	m.judgeBoot(w)
 }
 
-// judgeBoot ends a service that never served when one of its workers died
+// judgeBoot ends a generation that never served when one of its workers died
 // before it was ready.
 func (m *master) judgeBoot(w *worker) {
-	if m.stage != booting || w.death == nil || w.death.Booted || w.death.Cause == pool.Asked {
+	if !m.rising(w.gen) || w.death == nil || w.death.Booted || w.death.Cause == pool.Asked {
 		return
 	}
 	f := w.failure
 	if f == nil {
-		f = &bootFailure{kind: ErrBoot, what: "boot " + m.app(), reason: "worker " + bootDeath(w.death)}
+		app, limit := m.app(w.gen.plan), w.gen.plan.settings.BootTimeout()
+		f = &bootFailure{kind: ErrBoot, what: "boot " + app, reason: "worker " + bootDeath(w.death, limit)}
 		if w.death.Cause == pool.LoadFailed {
-			f.kind, f.what = ErrLoad, "load "+m.app()
+			f.kind, f.what = ErrLoad, "load "+app
 		}
 	}
-	m.fail(f)
+	m.giveUp(w.gen, f)
 }
 
 // bootDeath says how a worker died that told nothing about it.
-func bootDeath(d *pool.Death) string {
+func bootDeath(d *pool.Death, limit time.Duration) string {
 	if d.Cause == pool.NeverReady {
-		return fmt.Sprintf("was not ready within %v", workerBoot)
+		return fmt.Sprintf("was not ready within %v", limit)
 	}
 	switch {
 	case d.Exit.Signal != 0:
@@ -146,31 +163,14 @@ func (m *master) printRaw(report string) {
 	_, _ = m.cfg.Stderr.WriteString(report) // if stderr is gone there is nobody to tell
 }
 
-// tally is how many workers stand where.
-type tally struct{ starting, ready, occupied int }
-
-func (m *master) count() (t tally) {
-	for _, w := range m.gen.workers {
-		switch w.phase {
-		case pool.Vacant: // not forked yet
-			continue
-		case pool.Starting:
-			t.starting++
-		case pool.Idle, pool.Busy:
-			t.ready++
-		case pool.Draining, pool.Killed:
-		}
-		t.occupied++
-	}
-	return t
-}
-
 // sweep reaps what workers left behind: we are child subreaper, so their
 // orphans became our children. While a worker is being forked nothing is
 // reaped, for it is our child before we know its number.
 func (m *master) sweep() {
-	if m.gen.pool.SpawnPending() {
-		return
+	for _, g := range m.generations() {
+		if g.pool.SpawnPending() {
+			return
+		}
 	}
 	for _, x := range pool.SweepOrphans(m.knows) {
 		m.log.Debug("orphan reaped", "pid", x.PID, "status", x.Status)
@@ -179,10 +179,28 @@ func (m *master) sweep() {
 
 // knows reports whether somebody waits for pid.
 func (m *master) knows(pid int) bool {
-	for _, c := range []*child{m.gate.child, m.gen.mold.child} {
-		if c != nil && c.pid == pid {
+	for _, c := range m.children() {
+		if c.pid == pid {
 			return true
 		}
 	}
-	return m.gen.pool.Knows(pid)
+	return slices.ContainsFunc(m.generations(), func(g *generation) bool { return g.pool.Knows(pid) })
+}
+
+// children are the processes that we started ourselves.
+func (m *master) children() (all []*child) {
+	if m.early != nil {
+		all = append(all, m.early)
+	}
+	for _, gt := range m.gates() {
+		if gt.child != nil {
+			all = append(all, gt.child)
+		}
+	}
+	for _, g := range m.generations() {
+		if g.mold.child != nil {
+			all = append(all, g.mold.child)
+		}
+	}
+	return all
 }

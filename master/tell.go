@@ -50,6 +50,7 @@ func (m *master) period() time.Duration {
 func (m *master) notice(now time.Time) {
 	if !m.lastTick.IsZero() && now.Sub(m.lastTick) > m.period()+asleep {
 		m.log.Warn("master was stopped", "after", now.Sub(m.lastTick).Round(time.Millisecond))
+		m.reload.limit = m.reload.limit.Add(now.Sub(m.lastTick))
 		m.awake = now
 	}
 	m.lastTick = now
@@ -80,11 +81,11 @@ func (m *master) health(now time.Time) health {
 		now:     dispatch.Monotonic(),
 		stage:   m.stage,
 		silence: silenceLimit(m.watchdog),
-		loops:   m.beats(),
+		loops:   m.gen.gate.beats(),
 	}
 	switch m.stage {
 	case booting:
-		h.overdue = now.After(m.began.Add(moldBoot + workerBoot))
+		h.overdue = now.After(m.began.Add(m.gen.patience()))
 	case stopping:
 		h.overdue = now.After(m.deadline.Add(stragglers))
 	case serving:
@@ -97,7 +98,7 @@ func (m *master) health(now time.Time) health {
 
 // labour reads what a worker is doing.
 func (m *master) labour(w *worker) labour {
-	l := labour{ready: w.phase == pool.Idle || w.phase == pool.Busy, limit: m.cfg.Settings.Timeout()}
+	l := labour{ready: w.phase == pool.Idle || w.phase == pool.Busy, limit: w.gen.plan.settings.Timeout()}
 	switch a := w.gen.activity(w.slot); {
 	case a.Concurrent:
 		l.since = int64(a.Beat) // it beats, or cannot take work
@@ -111,7 +112,7 @@ func (m *master) labour(w *worker) labour {
 // down and within its limits. At the end the extension is withheld, and
 // systemd's own timeout ends what we could not.
 func (m *master) extend(now time.Time) {
-	if m.stage == serving || now.Sub(m.extended) < extendEvery || m.health(now).overdue {
+	if m.stage == serving && !m.reload.under() || now.Sub(m.extended) < extendEvery || m.health(now).overdue {
 		return
 	}
 	m.extended = now
@@ -120,11 +121,18 @@ func (m *master) extend(now time.Time) {
 
 // words is the status line now.
 func (m *master) words() string {
-	t := m.count()
+	g := m.gen
+	t := g.count()
 	o := outlook{
-		stage: m.stage, generation: m.gen.number, wanted: m.wanted,
-		starting: t.starting, ready: t.ready, occupied: t.occupied,
-		drained: m.drained,
+		stage: m.stage, generation: g.number, wanted: g.wanted,
+		starting: t.starting, ready: t.ready, drained: true,
+		reload: m.reload.words(),
+	}
+	for _, gt := range m.gates() {
+		o.drained = o.drained && gt.drained
+	}
+	for _, g := range m.generations() {
+		o.occupied += g.count().occupied
 	}
 	if m.outcome != nil {
 		o.failure = m.outcome.Error()
@@ -133,9 +141,9 @@ func (m *master) words() string {
 	case m.withheld != "":
 		o.trouble = m.withheld
 	case m.stage == stopping:
-	case m.gate.child == nil:
+	case g.gate.child == nil:
 		o.trouble = "the gateway is being restarted"
-	case m.gen.mold.child == nil:
+	case g.mold.child == nil:
 		o.trouble = "the mold is being restarted"
 	}
 	return o.words()

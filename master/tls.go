@@ -2,7 +2,6 @@ package master
 
 import (
 	"fmt"
-	"os"
 	"slices"
 
 	"github.com/indrik/indrik/activation"
@@ -13,34 +12,30 @@ import (
 // prepareTLS reads the certificates once, though it is the gateway that will
 // use them: what is wrong with them is told by a start that fails, and not by a
 // gateway that dies again and again.
-func (m *master) prepareTLS() error {
-	s := m.cfg.Settings
+func (m *master) prepareTLS(p *plan) (*gateway.TLS, error) {
+	s := p.settings
 	if len(s.CertFile()) == 0 && len(s.KeyFile()) == 0 {
-		return nil
+		return nil, nil
 	}
 	for _, name := range s.PlainListeners() {
-		if !slices.ContainsFunc(m.sockets, func(s activation.Socket) bool { return s.Name == name }) {
-			return fmt.Errorf("plain_listeners: there is no listener %q", name)
+		if !slices.ContainsFunc(p.sockets, func(s activation.Socket) bool { return s.Name == name }) {
+			return nil, fmt.Errorf("plain_listeners: there is no listener %q", name)
 		}
 	}
-	return m.readTLS()
+	return m.readTLS(p)
 }
 
 // readTLS reads certificates and keys, if there are any.
-func (m *master) readTLS() error {
-	s := m.cfg.Settings
+func (m *master) readTLS(p *plan) (*gateway.TLS, error) {
+	s := p.settings
 	if len(s.CertFile()) == 0 && len(s.KeyFile()) == 0 {
-		return nil
-	}
-	here, err := os.Getwd()
-	if err != nil {
-		return fmt.Errorf("find certificates: %w", err)
+		return nil, nil
 	}
 	demand, err := gateway.ParseDemand(s.CertReqs())
 	if err != nil {
-		return fmt.Errorf("cert_reqs %q: %w", s.CertReqs(), err)
+		return nil, fmt.Errorf("cert_reqs %q: %w", s.CertReqs(), err)
 	}
-	m.tls, err = gateway.NewTLS(gateway.TLS{
+	return gateway.NewTLS(gateway.TLS{
 		Options: gateway.Certificates{
 			Certificates: s.CertFile(),
 			Keys:         s.KeyFile(),
@@ -49,11 +44,10 @@ func (m *master) readTLS() error {
 			Ciphers:      s.Ciphers(),
 			Minimum:      s.TLSMinVersion(),
 			Protocols:    protocols(s.HTTPProtocols()),
-		}.Locate(m.env("CREDENTIALS_DIRECTORY"), here),
+		}.Locate(m.env("CREDENTIALS_DIRECTORY"), p.dir),
 		Handshakes: s.TLSHandshakes(),
 		Plain:      s.PlainListeners(),
 	})
-	return err
 }
 
 // protocols are the names of ALPN (RFC 7301) for Gunicorn's.

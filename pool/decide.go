@@ -10,6 +10,8 @@ type rules struct {
 	killing bool
 	limits  Limits
 	fresh   time.Duration // no deadline counts time before it
+	atOnce  int           // workers that may be on their way at a time; 0: any number
+	coming  int           // how many are
 }
 
 // action is what to do about a slot.
@@ -42,6 +44,9 @@ func (r rules) wants(id SlotID) bool {
 	return r.serving && int(id) < r.size
 }
 
+// room reports whether one more worker may be on its way.
+func (r rules) room() bool { return r.atOnce == 0 || r.coming < r.atOnce }
+
 // orderDue is when an order given to s counts as lost. A pool that drains
 // waits no longer for it than for a worker that leaves.
 func (r rules) orderDue(s *slot) time.Duration {
@@ -65,7 +70,7 @@ func (r rules) decide(s *slot, now time.Duration) verdict {
 		switch {
 		case s.ordered && now >= r.orderDue(s):
 			return verdict{do: forget}
-		case !s.ordered && r.wants(s.id) && now >= s.notBefore:
+		case !s.ordered && r.wants(s.id) && now >= s.notBefore && r.room():
 			return verdict{do: spawn}
 		}
 	case Killed: // wait for the reap
@@ -92,7 +97,7 @@ func (r rules) due(s *slot) time.Duration {
 		return at
 	case s.ordered:
 		return r.orderDue(s)
-	case r.wants(s.id):
+	case r.wants(s.id) && r.room():
 		return s.notBefore
 	default:
 		return 0

@@ -18,6 +18,9 @@ const MaxSize = 1024
 type Config struct {
 	// Size is the number of slots wanted, 1 to MaxSize.
 	Size int
+	// BootAtOnce bounds how many workers are on their way to be ready at a time,
+	// from the order to spawn on; 0 for no bound.
+	BootAtOnce int
 	// Limits end workers that take too long.
 	Limits Limits
 	// Budget bounds how fast workers that die are replaced.
@@ -101,7 +104,7 @@ func New(cfg Config) (*Pool, error) {
 		log:    cfg.Log,
 		mail:   newMailbox(),
 		done:   make(chan struct{}),
-		rules:  rules{size: cfg.Size, serving: true, limits: cfg.Limits},
+		rules:  rules{size: cfg.Size, serving: true, limits: cfg.Limits, atOnce: cfg.BootAtOnce},
 		strays: make(map[int]process),
 		clocks: readClocks,
 		watch: func(pid int, ended func(Exit)) (process, error) {
@@ -122,6 +125,9 @@ func (c Config) check() error {
 	}
 	if c.Spawn == nil {
 		return errors.New("pool without Spawn: nothing could start its workers")
+	}
+	if c.BootAtOnce < 0 {
+		return fmt.Errorf("pool with %d workers booting at once: want 1 or more, or 0 for any number", c.BootAtOnce)
 	}
 	l, b := c.Limits, c.Budget
 	if min(l.Boot, l.Busy, l.Grace, l.Beat) < 0 {

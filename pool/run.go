@@ -132,10 +132,17 @@ func (p *Pool) observeSlot(s *slot, now time.Duration) {
 
 // settle decides about every slot and carries it out.
 func (p *Pool) settle(now time.Duration) {
+	p.rules.coming = 0
+	for _, s := range p.slots {
+		if s.ordered || s.phase == Starting {
+			p.rules.coming++
+		}
+	}
 	for _, s := range p.slots {
 		switch v := p.rules.decide(s, now); v.do {
 		case rest:
 		case spawn:
+			p.rules.coming++
 			p.order(s, now)
 		case forget:
 			p.forget(s, now)

@@ -63,6 +63,24 @@ var workerSettings = []Setting{
 		Since: "0.1.0",
 	},
 	{
+		Name: "boot_timeout", Flag: "boot-timeout", Metavar: "SECONDS", Group: Workers, Kind: Seconds,
+		Default: "60", Min: 1, Max: maxSeconds,
+		Help:  "Kill a worker that is not ready this long after it was forked; a start or a reload then fails",
+		Since: "0.1.0",
+	},
+	{
+		Name: "boot_concurrency", Flag: "boot-concurrency", Metavar: "N", Group: Workers, Kind: Int,
+		Default: "0", DefaultHelp: "0, twice the number of processors, at least 4", Min: 0, Max: 1024,
+		Help:  "Let so many workers boot at the same time",
+		Since: "0.1.0",
+	},
+	{
+		Name: "ready_workers", Flag: "ready-workers", Metavar: "N", Group: Workers, Kind: Int,
+		Default: "0", DefaultHelp: "0, all", Min: 0, Max: 1024,
+		Help:  "At a reload, let the new workers take over when so many of them are ready",
+		Since: "0.1.0",
+	},
+	{
 		Name: "preload_app", Flag: "preload", Group: Workers, Kind: Bool,
 		Default: "false",
 		Help:    "Load the application once, before workers are forked, and share its memory",

@@ -1,6 +1,9 @@
 package settings
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // Threads returns how many requests a gthread worker answers at a time, 1 to
 // 1024.
@@ -15,6 +18,17 @@ func (v *Values) MaxRequests() int { return of[int](v, "max_requests") }
 
 // MaxRequestsJitter returns the largest number that is added to it, by chance.
 func (v *Values) MaxRequestsJitter() int { return of[int](v, "max_requests_jitter") }
+
+// BootTimeout returns how long a worker may take to be ready, at least 1 s.
+func (v *Values) BootTimeout() time.Duration { return of[time.Duration](v, "boot_timeout") }
+
+// BootConcurrency returns how many workers may boot at the same time; 0 leaves it
+// to the number of processors.
+func (v *Values) BootConcurrency() int { return of[int](v, "boot_concurrency") }
+
+// ReadyWorkers returns how many workers of a new generation must be ready before it
+// takes over; 0 for all.
+func (v *Values) ReadyWorkers() int { return of[int](v, "ready_workers") }
 
 // PreloadApp reports that the mold loads the application, before it forks.
 func (v *Values) PreloadApp() bool { return of[bool](v, "preload_app") }

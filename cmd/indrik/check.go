@@ -59,10 +59,10 @@ func newCheck(p process) *cobra.Command {
 // checkFile resolves one file, and with an application loads that.
 func checkFile(ctx context.Context, p process, options settings.Layer, file, app string) error {
 	found := said{layers: []settings.Layer{variableOf("python", p.getenv), options}}
-	if err := found.read(file); err != nil {
+	if err := found.read(p, file); err != nil {
 		return err
 	}
-	python, err := findPython(found.layers, p.getenv)
+	python, err := findPython(p, found.layers)
 	if err != nil {
 		return err
 	}
@@ -113,19 +113,19 @@ func named(file string, err error) string {
 }
 
 // read reads a configuration file, or takes note of one that only Python can read.
-func (s *said) read(file string) error {
+func (s *said) read(p process, file string) error {
 	file, isTOML := strings.CutPrefix(file, tomlPrefix)
 	if !isTOML && !strings.HasSuffix(file, ".toml") {
 		if !strings.HasPrefix(file, "python:") {
-			if _, err := os.Stat(file); err != nil {
+			if _, err := os.Stat(p.path(file)); err != nil {
 				return err
 			}
 		}
-		s.script = absolute(file) // --chdir is obeyed before the mold starts
+		s.script = absolute(p, file) // --chdir is obeyed before a mold starts
 		return nil
 	}
 	keepFromChildren(file)
-	text, err := os.ReadFile(file)
+	text, err := os.ReadFile(p.path(file))
 	if err != nil {
 		return fmt.Errorf("read the configuration: %w", err)
 	}

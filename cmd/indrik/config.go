@@ -42,11 +42,11 @@ func gather(p process, options settings.Layer) (said, error) {
 	s := said{layers: []settings.Layer{
 		settings.FromPlatform(p.getenv), arguments, settings.FromEnvironment(p.getenv), options,
 	}}
-	file, err := configFile(s.layers)
+	file, err := configFile(p, s.layers)
 	if err != nil || file == "" {
 		return s, err
 	}
-	return s, s.read(file)
+	return s, s.read(p, file)
 }
 
 // fromArguments reads the options in GUNICORN_CMD_ARGS.
@@ -77,14 +77,14 @@ func fromArguments(text string) (settings.Layer, error) {
 // in the current directory, or "". The prefix file: is taken off, and so is a
 // minus: such a file may be missing, and then it was never named. It is what
 // units say for EnvironmentFile= and lets one unit serve both kinds of instance.
-func configFile(layers []settings.Layer) (string, error) {
+func configFile(p process, layers []settings.Layer) (string, error) {
 	if item, source := settings.Strongest("config", layers...); source != settings.Default {
 		named, optional := strings.CutPrefix(item.Text(), "-")
 		path := strings.TrimPrefix(named, "file:")
 		if strings.HasPrefix(named, "python:") || path == "" {
 			return path, nil
 		}
-		_, err := os.Stat(strings.TrimPrefix(path, tomlPrefix))
+		_, err := os.Stat(p.path(strings.TrimPrefix(path, tomlPrefix)))
 		switch {
 		case err == nil:
 			return path, nil
@@ -94,7 +94,7 @@ func configFile(layers []settings.Layer) (string, error) {
 	}
 	var found []string
 	for _, name := range []string{standardTOML, standardScript} {
-		_, err := os.Stat(name)
+		_, err := os.Stat(p.path(name))
 		if err == nil {
 			found = append(found, name)
 		} else if !errors.Is(err, fs.ErrNotExist) {
@@ -141,11 +141,11 @@ func checkApp(args []string, values *settings.Values) error {
 
 // absolute makes a path that was given relative to the current directory good
 // for later, when the directory may be another.
-func absolute(path string) string {
+func absolute(p process, path string) string {
 	if strings.HasPrefix(path, "python:") {
 		return path
 	}
-	whole, err := filepath.Abs(path)
+	whole, err := filepath.Abs(p.path(path))
 	if err != nil {
 		return path // no current directory: what follows will say so
 	}

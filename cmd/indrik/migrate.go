@@ -42,10 +42,10 @@ func migrate(ctx context.Context, p process, options settings.Layer, file string
 		return "", usagef("%s is an indrik.toml already; give a gunicorn.conf.py", file)
 	}
 	var found said
-	if err := found.read(strings.TrimPrefix(file, "file:")); err != nil {
+	if err := found.read(p, strings.TrimPrefix(file, "file:")); err != nil {
 		return "", fmt.Errorf("migrate: %w", err)
 	}
-	python, err := findPython([]settings.Layer{variableOf("python", p.getenv), options}, p.getenv)
+	python, err := findPython(p, []settings.Layer{variableOf("python", p.getenv), options})
 	if err != nil {
 		return "", err
 	}

@@ -53,12 +53,17 @@ func djangoApp(dir, manage, module string) string {
 	return ""
 }
 
+// isDirectory reports that the argument is a directory and no application.
+func isDirectory(args []string) bool {
+	return len(args) == 1 && (args[0] == "." || strings.HasSuffix(args[0], "/"))
+}
+
 // project is what the directory says: of an argument that is one, as in `indrik .`,
 // that it is the working directory, and where no application is named, which there
 // is. That is the weakest of all sources, so wsgi_app of a file wins.
-func project(args []string, layers []settings.Layer, env func(string) string) (rest []string, more []settings.Layer) {
+func project(p process, args []string, layers []settings.Layer) (rest []string, more []settings.Layer) {
 	dir, _ := settings.Strongest("chdir", layers...)
-	if len(args) == 1 && (args[0] == "." || strings.HasSuffix(args[0], "/")) {
+	if isDirectory(args) {
 		args, dir = nil, settings.Item{Name: "chdir", Texts: args, Origin: "the directory " + args[0]}
 		more = append(more, settings.Layer{Source: settings.CommandLine, Items: []settings.Item{dir}})
 	}
@@ -69,7 +74,7 @@ func project(args []string, layers []settings.Layer, env func(string) string) (r
 	if place == "" {
 		place = "."
 	}
-	if app := projectApp(place, env); app != "" {
+	if app := projectApp(p.path(place), p.getenv); app != "" {
 		found := settings.Item{Name: "wsgi_app", Texts: []string{app}, Origin: "the directory " + place}
 		more = append(more, settings.Layer{Source: settings.Platform, Items: []settings.Item{found}})
 	}

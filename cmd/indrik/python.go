@@ -16,13 +16,13 @@ import (
 // an absolute path, in a layer that replaces what was given. Symbolic links
 // are kept as they are: a virtual environment is one, and Python finds its
 // packages by the path it was called with.
-func findPython(layers []settings.Layer, env func(string) string) (settings.Layer, error) {
+func findPython(p process, layers []settings.Layer) (settings.Layer, error) {
 	item, source := settings.Strongest("python", layers...)
 	name, origin := item.Text(), item.Origin
 	remedy := "give the path of an interpreter with --python"
 	if name == "" {
 		source = settings.Default
-		if venv := env("VIRTUAL_ENV"); venv != "" {
+		if venv := p.getenv("VIRTUAL_ENV"); venv != "" {
 			name, origin = filepath.Join(venv, "bin", "python"), "VIRTUAL_ENV"
 			remedy = "deactivate that virtual environment, or " + remedy
 		} else {
@@ -30,7 +30,10 @@ func findPython(layers []settings.Layer, env func(string) string) (settings.Laye
 			remedy = "install Python 3, or " + remedy
 		}
 	}
-	path, err := findExecutable(name, env("PATH"))
+	if strings.Contains(name, "/") {
+		name = p.path(name)
+	}
+	path, err := findExecutable(name, p.getenv("PATH"))
 	if err != nil {
 		return settings.Layer{}, fmt.Errorf("find python (%s): %w; %s", origin, err, remedy)
 	}

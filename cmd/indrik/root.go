@@ -64,28 +64,22 @@ func checkArgs(_ *cobra.Command, args []string) error {
 // configuration file in Python they are settled by the master, once a mold has run
 // the file.
 func serve(ctx context.Context, p process, args []string, options settings.Layer) error {
-	said, err := gather(p, options)
-	if err != nil {
-		return err
-	}
-	args, more := project(args, said.layers, p.getenv)
-	said.layers = append(said.layers, more...)
-	python, err := findPython(said.layers, p.getenv)
-	if err != nil {
-		return err
-	}
 	log := newLog(p.stderr, "info", underJournal(p.stderr, p.getenv))
-	decide := func(script settings.Layer) (*settings.Values, error) {
-		return settle(p, args, log, append(said.layers, script, python)...)
+	first, err := look(p, args, options, func(args []string, layers ...settings.Layer) (*settings.Values, error) {
+		return settle(p, args, log, layers...)
+	})
+	if err != nil {
+		return err
 	}
 	cfg := newConfig(p, log)
-	cfg.App = strings.Join(args, "") // one or none
-	cfg.Script = master.Script{Name: said.script, Python: python.Items[0].Texts[0], Decide: decide}
-	if said.script == "" {
-		if cfg.Settings, err = decide(settings.Layer{}); err != nil {
-			return err
-		}
+	if !isDirectory(args) {
+		cfg.App = strings.Join(args, "") // one or none
 	}
+	cfg.Settings, cfg.Script = first.Settings, first.Script
+	cfg.Read = func() (master.Reading, error) {
+		return look(p, args, options, resolve)
+	}
+	cfg.InForce = func(values *settings.Values) { inForce(log, values) }
 	return p.master(ctx, cfg)
 }
 
@@ -105,21 +99,65 @@ func newConfig(p process, log hclog.Logger) master.Config {
 	}
 }
 
-// settle resolves the layers and does at once what depends on nothing else.
-func settle(p process, args []string, log hclog.Logger, layers ...settings.Layer) (*settings.Values, error) {
-	values, err := judge(layers...)
-	if err == nil {
-		err = checkApp(args, values)
+// decider makes settings of what all sources say; args is the application if one was
+// given.
+type decider func(args []string, layers ...settings.Layer) (*settings.Values, error)
+
+// look reads the configuration, at the start and for each reload. Options and
+// environment are those of the start: a process cannot be given others.
+func look(p process, args []string, options settings.Layer, decide decider) (master.Reading, error) {
+	said, err := gather(p, options)
+	if err != nil {
+		return master.Reading{}, err
 	}
+	args, more := project(p, args, said.layers)
+	said.layers = append(said.layers, more...)
+	python, err := findPython(p, said.layers)
+	if err != nil {
+		return master.Reading{}, err
+	}
+	if said.script == "" {
+		values, err := decide(args, append(said.layers, python)...)
+		return master.Reading{Settings: values}, err
+	}
+	return master.Reading{Script: master.Script{
+		Name: said.script, Python: python.Items[0].Texts[0],
+		Decide: func(script settings.Layer) (*settings.Values, error) {
+			return decide(args, append(said.layers, script, python)...)
+		},
+	}}, nil
+}
+
+// settle decides the settings of a start, which are in force at once.
+func settle(p process, args []string, log hclog.Logger, layers ...settings.Layer) (*settings.Values, error) {
+	values, err := resolve(args, layers...)
 	if err == nil && values.PrintConfig() {
 		err = printConfig(p.stdout, values)
 	}
 	if err != nil {
 		return nil, err
 	}
+	inForce(log, values)
+	return values, nil
+}
+
+// resolve decides what the settings are.
+func resolve(args []string, layers ...settings.Layer) (*settings.Values, error) {
+	values, err := judge(layers...)
+	if err == nil {
+		err = checkApp(args, values)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return values, nil
+}
+
+// inForce does what settings mean for this process itself, and warns of those
+// that mean nothing.
+func inForce(log hclog.Logger, values *settings.Values) {
 	log.SetLevel(logLevel(values.LogLevel()))
 	tellIdle(log, values)
-	return values, nil
 }
 
 // judge resolves the layers and refuses what the registry cannot.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/indrik/indrik/gateway"
@@ -17,6 +18,7 @@ type process struct {
 	env        []string // as in os.Environ
 	pid        int
 	executable string // absolute path of the binary, as it was at start
+	dir        string // working directory at the start, to which paths are relative also later; "" is the current one
 	stdout     *os.File
 	stderr     *os.File
 
@@ -47,6 +49,15 @@ func complaint(err error, journal bool) string {
 		text = "<3>" + strings.ReplaceAll(text, "\n", "\n<3>")
 	}
 	return text + "\n"
+}
+
+// path is a path as it was meant at the start: the master may have changed its
+// working directory since.
+func (p process) path(name string) string {
+	if p.dir == "" || filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(p.dir, name)
 }
 
 // getenv looks a variable up, as os.Getenv would: "" if it is not set, and the

@@ -15,7 +15,12 @@ func thisProcess() process {
 		// it starts the gateway from this name.
 		executable = os.Args[0]
 	}
+	dir, err := os.Getwd()
+	if err != nil {
+		dir = "" // it was removed: the master says so when it looks itself
+	}
 	return process{
+		dir:        dir,
 		args:       os.Args,
 		env:        os.Environ(),
 		pid:        os.Getpid(),

@@ -21,6 +21,8 @@ def application(settings: Any, found: config.Config) -> str:
         cfg = hooks.Config(hooks.values(settings["settings"], settings["seconds"]), found.hooks)
     except (KeyError, TypeError, ValueError) as error:
         raise WireError(f"settings that cannot be read: {error!r}") from error
+    if settings.get("dir"):
+        os.chdir(settings["dir"])
     os.environ.update(cfg.env)
     load.extend_path(pythonpath)
     privileges.resolve(options)

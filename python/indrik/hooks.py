@@ -165,15 +165,16 @@ class Hooks:
 
     # The mold.
 
-    def begin(self) -> None:
-        """The service starts. HookError if it cannot."""
-        self.call("nworkers_changed", self.server, self.server.num_workers, None)
-        self.call("on_starting", self.server)
+    def begin(self, before: int | None) -> None:
+        """The service starts, or is reloaded and had so many workers before. HookError
+        if it cannot."""
+        self.call("nworkers_changed", self.server, self.server.num_workers, before)
+        self.call("on_starting" if before is None else "on_reload", self.server)
 
     def obey(self, order: tuple[Any, ...]) -> bool:
         """Carry out an order of the master about hooks; False if it is none."""
         name, *rest = order
-        if name in ("when_ready", "on_reload", "on_exit") and not rest:
+        if name in ("when_ready", "on_exit") and not rest:
             self.call_and_log(name, self.server)
         elif name == "resize" and len(rest) == 1:
             self._resize(rest[0])

@@ -56,6 +56,7 @@ class Cast:
     hub: greenlets.Hub | None  # these two if the mold has loaded the application
     preloaded: Application | None
     hooks: hooks.Hooks
+    before: int | None  # the workers of the generation that this one follows
 
 
 def run(channel: Channel) -> Post | Status:
@@ -67,7 +68,7 @@ def run(channel: Channel) -> Post | Status:
         cast = _configure(channel)
         if cast is None:
             return Status.DONE
-        cast.hooks.begin()
+        cast.hooks.begin(cast.before)
         channel.send("configured", platform.python_version(), sys.executable)
         while True:
             order = channel.receive()
@@ -145,10 +146,13 @@ def _cast(settings: Any, fds: list[int], found: config.Config) -> Cast:
             options[name] /= 1000  # on the wire times are milliseconds
         app, name = str(settings["app"]), str(settings["name"])
         generation, loops = int(settings["generation"]), int(settings["loops"])
+        before = settings.get("before")
         pythonpath = [str(path) for path in settings["pythonpath"]]
         cfg = hooks.Config(hooks.values(settings["settings"], settings["seconds"]), found.hooks)
     except (KeyError, TypeError, ValueError) as error:
         raise WireError(f"settings that cannot be read: {error!r}") from error
+    if settings.get("dir"):
+        os.chdir(settings["dir"])  # a mold that ran a configuration file was started before this was known
     os.environ.update(cfg.env)  # a mold that ran a configuration file was started without it
     scoreboard = Scoreboard(fds[0])
     lane = _lane(fds.pop(1))
@@ -165,7 +169,8 @@ def _cast(settings: Any, fds: list[int], found: config.Config) -> Cast:
     gc.collect()
     if hasattr(gc, "freeze"):
         gc.freeze()
-    return Cast(app, generation, name, loops, scoreboard, lane, options, setproctitle, identity, hub, preloaded, called)
+    basis = (app, generation, name, loops, scoreboard, lane, options, setproctitle, identity)
+    return Cast(*basis, hub, preloaded, called, before)
 
 
 def _lane(fd: int) -> socket.socket:

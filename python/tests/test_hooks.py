@@ -111,7 +111,7 @@ def test_failures() -> None:
     with pytest.raises(hooks.HookError, match=r"(?s)the hook pre_fork failed:.*RuntimeError: no"):
         called.expect()
     with pytest.raises(hooks.HookError, match="on_starting"):
-        called.begin()
+        called.begin(None)
     assert called.obey(("on_exit",))
     assert called.server.log.lines[0].startswith("the hook on_exit failed:\nTraceback")
 
@@ -124,7 +124,7 @@ def test_workers_come_and_go() -> None:
         child_exit=lambda server, worker: gone.append(worker.pid),
         nworkers_changed=lambda server, new, old: sizes.append((new, old)),
     )
-    called.begin()
+    called.begin(None)
     worker = called.expect()
     assert worker.pid == "[booting]" and worker.age == 1
     called.forked(worker, 77)
@@ -134,3 +134,14 @@ def test_workers_come_and_go() -> None:
     assert called.obey(("resize", 5))
     assert sizes == [(2, None), (5, 2)] and called.server.num_workers == 5
     assert not called.obey(("nonsense",)) and not called.obey(("reaped",))
+
+
+def test_a_reload_calls_on_reload_and_not_on_starting() -> None:
+    seen: list[tuple[Any, ...]] = []
+    called = crew(
+        on_starting=lambda server: seen.append(("on_starting",)),
+        on_reload=lambda server: seen.append(("on_reload",)),
+        nworkers_changed=lambda server, new, old: seen.append(("nworkers_changed", new, old)),
+    )
+    called.begin(3)
+    assert seen == [("nworkers_changed", called.server.num_workers, 3), ("on_reload",)]

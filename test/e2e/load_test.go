@@ -22,9 +22,11 @@ type load struct {
 	network string
 	address string
 	path    string
+	fields  string // of each request, beside Host
 	stop    chan struct{}
 	done    sync.WaitGroup
 	answers atomic.Int64
+	dials   atomic.Int64 // connections made
 
 	mu     sync.Mutex
 	counts map[string]int // outcomes, in words
@@ -43,8 +45,14 @@ const (
 // to it must be "hello".
 func (s *service) load(clients int, path string) *load {
 	s.t.Helper()
+	return s.loadWith(clients, path, "")
+}
+
+// loadWith is load with more header fields, each ended by CRLF.
+func (s *service) loadWith(clients int, path, fields string) *load {
+	s.t.Helper()
 	network, address := s.listener(0)
-	l := &load{t: s.t, network: network, address: address, path: path, stop: make(chan struct{}), counts: map[string]int{}}
+	l := &load{t: s.t, network: network, address: address, path: path, fields: fields, stop: make(chan struct{}), counts: map[string]int{}}
 	for range clients {
 		l.done.Add(1)
 		go func() {
@@ -68,6 +76,7 @@ func (l *load) running() bool {
 
 // connection asks on one connection until that ends or the load does.
 func (l *load) connection() {
+	l.dials.Add(1)
 	conn, err := net.DialTimeout(l.network, l.address, patience)
 	if err != nil {
 		l.count(outcomeRefused)
@@ -87,7 +96,7 @@ func (l *load) connection() {
 
 // request asks once and tells how it went, and whether the connection goes on.
 func (l *load) request(conn net.Conn, in *bufio.Reader) (outcome string, more bool) {
-	_, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: load\r\n\r\n", l.path)
+	_, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: load\r\n%s\r\n", l.path, l.fields)
 	var response *http.Response
 	if err == nil {
 		response, err = http.ReadResponse(in, nil)
