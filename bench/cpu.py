@@ -5,7 +5,7 @@ process of its tree before and after the load, and divides by the requests that
 wrk counted. Unlike requests per second this says little about how busy the
 machine is with other things, so it is the figure to compare between hours.
 
-    .venv/bin/python bench/cpu.py [--seconds 5] [--connections 32] [--asgi] [--server indrik|gunicorn|uvicorn]
+    .venv/bin/python bench/cpu.py [--seconds 5] [--connections 32] [--asgi | --classes] [--server indrik|gunicorn|uvicorn]
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-from hello import Server, asgi_servers, servers, wait_until_serving
+from hello import Server, asgi_servers, class_servers, servers, wait_until_serving
 
 TICK = os.sysconf("SC_CLK_TCK")
 
@@ -99,10 +99,13 @@ def main() -> int:
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--port", type=int, default=18098)
-    parser.add_argument("--asgi", action="store_true", help="an ASGI application, and uvicorn beside it")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--asgi", action="store_true", help="an ASGI application, and uvicorn beside it")
+    which.add_argument("--classes", action="store_true", help="Indrik with each of its worker classes")
     parser.add_argument("--server", choices=["indrik", "gunicorn", "uvicorn"], help="only this one")
     args = parser.parse_args()
-    for server in (asgi_servers if args.asgi else servers)(args.port, args.workers):
+    chosen = class_servers if args.classes else asgi_servers if args.asgi else servers
+    for server in chosen(args.port, args.workers):
         if args.server is None or server.name.startswith(args.server):
             measure(server, args)
     return 0

@@ -49,6 +49,21 @@ def servers(port: int, workers: int) -> list[Server]:
     ]
 
 
+def class_servers(port: int, workers: int) -> list[Server]:
+    """Indrik with each worker class, on the plain applications; asgi with both loops."""
+    common = [str(ROOT / "bin/indrik"), "--chdir", str(ROOT / "bench"), "-w", str(workers), "-b", f"127.0.0.1:{port}"]
+    common += ["--python", sys.executable]
+    kinds = {
+        "sync": ["app:hello"],
+        "gthread": ["--threads", "4", "app:hello"],
+        "gevent": ["-k", "gevent", "app:hello"],
+        "eventlet": ["-k", "eventlet", "app:hello"],
+        "asgi asyncio": ["--asgi-loop", "asyncio", "app:hello_asgi"],
+        "asgi uvloop": ["--asgi-loop", "uvloop", "app:hello_asgi"],
+    }
+    return [Server(f"indrik {kind}", [*common, *rest]) for kind, rest in kinds.items()]
+
+
 def asgi_servers(port: int, workers: int) -> list[Server]:
     """The same for ASGI, against uvicorn with its fastest parts (uvloop, httptools)."""
     here, n = str(ROOT / "bench"), str(workers)
