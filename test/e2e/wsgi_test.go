@@ -60,14 +60,62 @@ func TestTheValidatorHasNothingToSay(t *testing.T) {
 		s.wants("/stream?a=b", 200, "one two")
 		s.wants("/write", 200, "written and returned")
 		s.wants("/empty", 204, "")
+		if status, body := s.get("/wrapped"); status != 200 || !strings.HasPrefix(body, `"""Every way of PEP 3333`) {
+			t.Errorf("GET /wrapped: got %d %q", status, brief(body))
+		}
 		for _, size := range []int{0, 10, 100_000} {
 			status, body := s.post("/echo", "application/octet-stream", strings.NewReader(strings.Repeat("x", size)))
 			if status != 200 || body != strings.Repeat("x", size) {
 				t.Errorf("POST of %d bytes: got %d with %d bytes", size, status, len(body))
 			}
 		}
+		s.strictly()
 		s.stop()
 	})
+}
+
+// strictly asks for what both validators must stand: a body of unknown length,
+// HEAD, a whole file, and an error.
+func (s *service) strictly() {
+	s.t.Helper()
+	sent := strings.Repeat("0123456789", 30_000)
+	c := s.client()
+	c.send(fmt.Sprintf("POST /lines?echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", len(sent), sent))
+	c.wants("POST", 200, sent)
+	c.send("HEAD /?hello HTTP/1.1\r\nHost: x\r\n\r\n")
+	c.wants("HEAD", 200, "")
+	s.allow("Traceback (most recent", "failed:")
+	c.send("GET /raise?raises HTTP/1.1\r\nHost: x\r\n\r\n")
+	if a := c.receive("GET"); a.status != 500 || a.close {
+		s.t.Errorf("an error: got %d, close %v; want 500 on a connection that goes on", a.status, a.close)
+	}
+	c.send("GET /?hello HTTP/1.1\r\nHost: x\r\n\r\n")
+	if a := c.receive("GET"); a.status != 200 {
+		s.t.Errorf("afterwards: got %d", a.status)
+	}
+}
+
+// The same with a validator of ASGI between gateway and application, on both loops.
+func TestTheValidatorOfASGIHasNothingToSay(t *testing.T) {
+	t.Parallel()
+	needASGI(t)
+	for _, loop := range []string{"asyncio", "uvloop"} {
+		path := filepath.Join(world.root, "python/tests/apps")
+		s := serve(t, launch{app: "asgi_gallery:shop", args: []string{"--pythonpath", path, "--asgi-loop", loop}})
+		s.wants("/?hello", 200, "Hello, world!")
+		s.wants("/?bare", 204, "")
+		if status, body := s.get("/?large_pieces"); status != 200 || len(body) < 100_000 {
+			t.Errorf("large pieces: got %d with %d bytes", status, len(body))
+		}
+		for _, size := range []int{0, 10, 100_000} {
+			sent := strings.Repeat("x", size)
+			if status, body := s.post("/?echo", "application/octet-stream", strings.NewReader(sent)); status != 200 || body != sent {
+				t.Errorf("POST of %d bytes: got %d with %d bytes", size, status, len(body))
+			}
+		}
+		s.strictly()
+		s.stop()
+	}
 }
 
 // Who develops an application saves, and sees: the new page, the traceback, the

@@ -22,6 +22,12 @@ def application(environ, start_response):
     if path == "/write":
         write(b"written ")
         return [b"and returned"]
+    if path == "/wrapped":
+        return environ["wsgi.file_wrapper"](open(__file__, "rb"))
+    if path == "/raise":
+        raise RuntimeError("strictly")
+    if path == "/lines":
+        return [b"".join(iter(lambda: environ["wsgi.input"].read(1000), b""))]
     if path == "/echo":
         return [environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"] or 0))]
     return [b"list"]
