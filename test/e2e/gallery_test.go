@@ -81,7 +81,8 @@ func exhibit(t *testing.T, name string, requests []request, server []string) (s 
 	dir := t.TempDir()
 	socket, trace := filepath.Join(dir, "s"), filepath.Join(dir, "trace")
 	gallery := filepath.Join(world.root, "test/e2e/testdata/gallery")
-	args := append(server[1:], "-c", filepath.Join(gallery, name+".conf.py"), "-b", "unix:"+socket)
+	args := append(server[1:], "-c", filepath.Join(gallery, name+".conf.py"), "-b", "unix:"+socket,
+		"--graceful-timeout", "5") // a worker of Gunicorn's that is told to leave while it is forked does not hear it
 	cmd := exec.Command(server[0], args...)
 	cmd.Dir = gallery
 	mark := fmt.Sprintf("%s%d.", markPrefix(os.Getpid()), services.Add(1))
