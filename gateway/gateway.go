@@ -61,6 +61,7 @@ type gateway struct {
 	draining    atomic.Bool
 	parting     atomic.Int64 // draining: CLOCK_MONOTONIC ns until when idle connections stay
 	spooled     *budget
+	memory      *budget       // of finished responses that came in memory
 	buffers     sync.Pool     // of holdChunk bytes each
 	drained     chan struct{} // closed when the last loop has ended
 }
@@ -182,6 +183,7 @@ func (g *gateway) configure(o *order, fds []int) error {
 		return err
 	}
 	g.spooled = newBudget(g.config.SpoolLimit, g.config.spoolDir())
+	g.memory = &budget{limit: g.config.ResponseMemory}
 	if err := g.marks.configure(g.config); err != nil {
 		return err
 	}

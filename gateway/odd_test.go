@@ -163,6 +163,10 @@ func TestFileReplies(t *testing.T) {
 	if _, body, err := c.listen("GET"); err == nil {
 		t.Errorf("a file that is shorter than was said came as a whole body of %d", len(body))
 	}
+	if said := g.log.String(); !strings.Contains(said, "declared=7 body=1000") {
+		t.Errorf("the log does not say that a body was cut:\n%s", said)
+	}
+	g.log.reset()
 }
 
 // stream begins a streamed reply and returns the worker's end.
@@ -252,6 +256,7 @@ func TestBrokenStreamsLookBroken(t *testing.T) {
 			t.Errorf("%+v: the client got %q and no error", c, body)
 		}
 	}
+	g.log.reset() // the short one is told of
 }
 
 // The generator of a client that left learns it at its next write, and the seat

@@ -86,6 +86,10 @@ type Config struct {
 	// slow client, so that its worker is free (16 MiB); the first 256 KiB in
 	// memory, the rest in SpoolDir.
 	ResponseBuffering int64 `json:"response_buffering"`
+	// ResponseMemory is how many bytes of finished responses may be in memory for
+	// their clients, all of them together (256 MiB); what is over goes into
+	// SpoolDir.
+	ResponseMemory int64 `json:"response_memory"`
 	// CopyFiles sends files by reading and writing, and not with sendfile(2).
 	CopyFiles bool `json:"copy_files"`
 	// TLS is spoken on all listeners but those it excepts; nil for none.
@@ -107,6 +111,7 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	setDefault(&c.KeepAlive, 60*time.Second)
 	setDefault(&c.Patience, 60*time.Second)
+	setDefault(&c.ResponseMemory, 256<<20)
 	setDefault(&c.QueueTimeout, 60*time.Second)
 	setDefault(&c.Queue, 2048)
 	setDefault(&c.WebSocket.MaxSize, 16<<20)

@@ -49,6 +49,9 @@ func (x *exchange) respondBytes(rd *dispatch.Reader, out []byte, facts headFacts
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", errBadReply, err)
 	}
+	if facts.length >= 0 && !facts.bodiless {
+		x.doubt(facts.length, int64(len(body)))
+	}
 	x.write(appendFinished(out, facts, body, state))
 	return int64(len(body)), nil
 }
@@ -74,7 +77,17 @@ func (x *exchange) respondFile(rd *dispatch.Reader, file *os.File, out []byte, f
 	if declared > length && !facts.bodiless {
 		state.keep = false
 	}
-	if !x.write(frame(out, facts, *state, declared)) || facts.bodiless {
+	if facts.bodiless {
+		x.write(frame(out, facts, *state, declared))
+		return 0, nil
+	}
+	x.doubt(declared, length)
+	file, offset, done, err := x.gateway.keep(file, offset, min(length, declared))
+	if err != nil {
+		return 0, err
+	}
+	defer done()
+	if !x.write(frame(out, facts, *state, declared)) {
 		return 0, nil
 	}
 	sent := x.sendFile(file, offset, min(length, declared))
@@ -82,6 +95,14 @@ func (x *exchange) respondFile(rd *dispatch.Reader, file *os.File, out []byte, f
 		state.keep, x.broken = false, true // the file is shorter than was said, or the client left
 	}
 	return sent, nil
+}
+
+// doubt says that a body is not as long as the application declared: the client
+// gets what was declared and no more, or can tell that something is missing.
+func (x *exchange) doubt(declared, length int64) {
+	if declared != length {
+		x.gateway.log.Error("application declared another length", "client", string(x.conn.client), "declared", declared, "body", length)
+	}
 }
 
 // sendFile copies length bytes of file from offset to the client without
@@ -135,6 +156,9 @@ func (x *exchange) respondStream(rd *dispatch.Reader, stream *os.File, answers <
 	var how outcome
 	if err = end.failed; err == nil {
 		how, err = readOutcome(end.message)
+	}
+	if w.over || how.complete && w.left > 0 {
+		x.gateway.log.Error("application declared another length", "client", string(x.conn.client), "declared", facts.length, "longer", w.over)
 	}
 	switch {
 	case x.broken:

@@ -152,6 +152,7 @@ func (m *master) gatewayConfig(s *settings.Values, static gateway.Static, tls *g
 		},
 		SpoolLimit:        int64(s.SpoolLimit()),
 		ResponseBuffering: int64(max(s.ResponseBuffering(), 1)), // 0 would mean the default
+		ResponseMemory:    int64(max(s.ResponseMemory(), 1)),
 
 		RequestID:       s.RequestID(),
 		RequestIDHeader: s.RequestIDHeader(),

@@ -82,6 +82,7 @@ func TestDefaults(t *testing.T) {
 		{"min_body_rate", v.MinBodyRate(), 240},
 		{"request_buffering", v.RequestBuffering(), "auto"},
 		{"spool_limit", v.SpoolLimit(), 0},
+		{"response_memory", v.ResponseMemory(), 256 << 20},
 		{"response_buffering", v.ResponseBuffering(), 16 << 20},
 		{"tmp_upload_dir", v.TmpUploadDir(), ""},
 		{"gateway_threads", v.GatewayThreads(), 0},

@@ -148,6 +148,9 @@ func (v *Values) MinBodyRate() int { return of[int](v, "min_body_rate") }
 // RequestBuffering is "auto", "on" or "off".
 func (v *Values) RequestBuffering() string { return of[string](v, "request_buffering") }
 
+// ResponseMemory bounds the finished responses in memory, in bytes.
+func (v *Values) ResponseMemory() int { return of[int](v, "response_memory") }
+
 // SpoolLimit bounds what is in TmpUploadDir at a time, in bytes; 0 for a share of
 // what is free there.
 func (v *Values) SpoolLimit() int { return of[int](v, "spool_limit") }

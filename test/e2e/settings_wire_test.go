@@ -58,6 +58,7 @@ func wires() []wire {
 		{setting: "request_id_header", base: []string{"--request-id"}, args: []string{"--request-id-header", "X-Trace"}, request: get("/"), without: "X-Request-ID: ", with: "X-Trace: "},
 		{setting: "request_start", args: []string{"--request-start"}, request: get("/environ/HTTP_X_REQUEST_START"), without: "None", with: "'t="},
 		{setting: "spool_limit", app: "effects", args: []string{"--spool-limit", "1MiB"}, request: "POST /length HTTP/1.1\r\nContent-Length: 3145728" + end + strings.Repeat("a", 3<<20), without: "3145728", with: "503"},
+		{setting: "response_memory", app: "effects", base: []string{"--spool-limit", "1MiB"}, args: []string{"--response-memory", "1MiB"}, request: get("/whole/2"), without: "200", with: "503"},
 		{setting: "root_path", app: "effects:conversation", args: []string{"--root-path", "/shop"}, request: get("/root"), without: "\r\n\r\n", with: "\r\n\r\n/shop"},
 		{setting: "interface", app: "effects:anything", base: []string{"--asgi-lifespan", "off"}, args: []string{"--interface", "asgi"}, request: get("/"), without: "wsgi", with: "asgi"},
 		{setting: "static_fallthrough", base: static, args: []string{"--static-fallthrough"}, request: get("/s/none"), without: "404", with: "hello"},

@@ -17,7 +17,7 @@ def text(start_response, words):
 
 def application(environ, start_response):
     """/imported: whether this very process imported the application; /id: user,
-    group and supplementary groups; /length: of the body; /stream/MIB; /pid."""
+    group and supplementary groups; /length: of the body; /stream/MIB; /whole/MIB; /pid."""
     _, word, *rest = environ["PATH_INFO"].split("/")
     if word == "imported":
         return text(start_response, IMPORTED_IN == os.getpid())
@@ -26,6 +26,9 @@ def application(environ, start_response):
         return text(start_response, f"{os.getuid()} {os.getgid()} {','.join(groups)}")
     if word == "length":
         return text(start_response, sum(map(len, environ["wsgi.input"])))
+    if word == "whole":
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [bytes(int(rest[0]) << 20)]
     if word == "stream":
         start_response("200 OK", [("Content-Type", "text/plain")])
         return (bytes(1 << 20) for _ in range(int(rest[0])))
