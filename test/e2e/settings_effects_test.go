@@ -20,6 +20,8 @@ func effects() []proof {
 		{setting: "backlog", prove: proveBacklog},
 		{setting: "worker_connections", prove: proveWorkerConnections},
 		{setting: "preload_app", prove: provePreload},
+		{setting: "boot_concurrency", prove: proveBootConcurrency},
+		{setting: "ready_workers", prove: proveReadyWorkers},
 		{setting: "reload_extra_files", prove: proveReloadExtraFiles},
 		{setting: "user", prove: proveUserAndGroup},
 		{setting: "group", prove: proveUserAndGroup},
@@ -107,6 +109,61 @@ func provePreload(t *testing.T) {
 		s.wants("/imported", 200, want)
 		s.stop()
 	}
+}
+
+// proveBootConcurrency looks at the imports of three workers: one at a time if that
+// is wanted.
+func proveBootConcurrency(t *testing.T) {
+	for limit, atOnce := range map[string]bool{"1": false, "3": true} {
+		dir := files(t, map[string]string{"slow.py": `
+import os, time
+def say(word):
+    fd = os.open("trace", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(fd, word.encode())
+    os.close(fd)
+say("(")
+time.sleep(1)
+say(")")
+application = print
+`})
+		s := serve(t, launch{app: "slow", dir: dir, args: []string{"--workers", "3", "--boot-concurrency", limit}})
+		read := func() string {
+			text, err := os.ReadFile(filepath.Join(dir, "trace"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return string(text)
+		}
+		s.until("three imports", func() bool { return strings.Count(read(), ")") == 3 })
+		if got := strings.Contains(read(), "(("); got != atOnce {
+			t.Errorf("with %s: %s", limit, read())
+		}
+		s.stop()
+	}
+}
+
+// proveReadyWorkers reloads: the new workers take over although one of them is not
+// ready yet.
+func proveReadyWorkers(t *testing.T) {
+	dir := files(t, map[string]string{"late.py": `
+import os, time
+if os.environ["INDRIK_GENERATION"] != "1":
+    try:
+        os.close(os.open("first", os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        time.sleep(30)
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "1")])
+    return [os.environ["INDRIK_GENERATION"].encode()]
+`})
+	s := serve(t, launch{app: "late", dir: dir, args: []string{"--workers", "2", "--ready-workers", "1", "--graceful-timeout", "5"}})
+	s.wants("/", 200, "1")
+	s.kill(s.pid, unix.SIGHUP)
+	s.until("the new generation answers", func() bool {
+		_, generation := s.get("/")
+		return generation == "2"
+	})
+	s.stop()
 }
 
 func proveReloadExtraFiles(t *testing.T) {
