@@ -19,11 +19,12 @@ const module = "github.com/indrik/indrik"
 // and a leaf imports none. Changing this table is a design change and gets a
 // sentence in the commit.
 var layers = map[string][]string{
-	"cmd/indrik": {"master", "gateway", "settings", "activation", "unitfiles"}, // activation: to refuse an address as any other option
-	"master":     {"gateway", "pool", "dispatch", "settings", "activation", "python"},
-	"gateway":    {"gateway/certs", "gateway/negotiate", "gateway/static", "gateway/uwsgi", "dispatch", "http1", "websocket"},
+	"cmd/indrik": {"master", "gateway", "settings", "activation", "unitfiles", "logsink", "statsd"}, // activation: to refuse an address as any other option
+	"master":     {"gateway", "pool", "dispatch", "settings", "activation", "python", "logsink", "statsd"},
+	"gateway":    {"accesslog", "logsink", "statsd", "gateway/certs", "gateway/negotiate", "gateway/static", "gateway/uwsgi", "dispatch", "http1", "websocket"},
 	"pool":       {}, // knows nothing of Python, HTTP or our sockets
 
+	"accesslog":         {}, // what a line says; it writes none
 	"activation":        {},
 	"dispatch":          {},
 	"gateway/certs":     {},                    // which certificate for whom; it speaks to nobody
@@ -32,6 +33,8 @@ var layers = map[string][]string{
 	"gateway/uwsgi":     {"http1"},             // packets, read into the head that http1 defines
 	"http1":             {},
 	"settings":          {},
+	"logsink":           {}, // where lines go
+	"statsd":            {},
 	"python":            {}, // the Python side, embedded
 	"unitfiles":         {},
 	"websocket":         {},
@@ -49,6 +52,7 @@ var testImports = []string{"internal/fdcheck", "internal/testproc", "test/lab"}
 
 // leaves decide nothing and return their errors, so they have nothing to log.
 var leaves = []string{
+	"accesslog",
 	"activation",
 	"dispatch",
 	"gateway/certs",
@@ -59,6 +63,8 @@ var leaves = []string{
 	"python",
 	"settings",
 	"unitfiles",
+	"logsink",
+	"statsd",
 	"websocket",
 }
 

@@ -25,7 +25,10 @@ type exchange struct {
 	buffer   []byte // for copying; made when first needed
 	origin   origin
 	form     form
-	asked    asked // of the request that is served; zero before its head is parsed
+	asked    asked   // of the request that is served; zero before its head is parsed
+	began    int64   // CLOCK_MONOTONIC ns: when its head was there
+	line     logLine // of it; asked for once its head is understood
+	head     []byte  // of its response, if a log wants that
 	patience time.Duration
 	pace     pace // of the request's body
 
@@ -102,6 +105,7 @@ func (l *loop) takeBack(x *exchange) {
 // response.
 func (x *exchange) serveRequest() {
 	var h http1.Head
+	x.began, x.line, x.head = dispatch.Monotonic(), logLine{}, x.head[:0]
 	rules := x.gateway.config.rules()
 	complete, err := x.origin.parse(x.conn, &h, x.data, &rules)
 	if err == nil && !complete {
@@ -116,6 +120,7 @@ func (x *exchange) serveRequest() {
 		x.refuse(err)
 		return
 	}
+	x.line = x.newLine(&h)
 	x.data, x.pace = x.data[h.Size:], pace{}
 	if x.serveStatic(&h) {
 		return
@@ -131,15 +136,11 @@ func (x *exchange) serveRequest() {
 		x.refuse(err)
 		return
 	}
-	var line logLine
-	if x.gateway.access != nil {
-		line.ask(&x.origin, &h)
-	}
 	if x.feed != nil {
 		go x.feed.run()
 	}
 	x.submit(&s)
-	x.finish(s.answers, s.asked, line)
+	x.finish(s.answers, s.asked, x.line)
 }
 
 // takeBody makes the rest of the request's message and what goes beside it: the
@@ -266,7 +267,8 @@ func (x *exchange) conclude(a answer, answers chan answer, state asked, line log
 	if errors.Is(err, errClientLeft) {
 		return
 	}
-	line.log(x.gateway.access, status, size)
+	line.trip = a.trip
+	line.log(x.gateway.ledger, status, size, x.head)
 }
 
 // await waits for the answer that decides, and passes informational responses
@@ -312,7 +314,11 @@ func (x *exchange) refuse(why error) {
 	if state.minor, state.keep = 1, false; state.field == nil {
 		head, state.accept = x.data, acceptIn(x.data)
 	}
-	x.writeOwn(why, state, head)
+	status := x.writeOwn(why, state, head)
+	if k := x.gateway.ledger; k != nil && x.line.began == 0 {
+		x.line.askUnknown(k, x.conn, dispatch.Monotonic())
+	}
+	x.line.log(x.gateway.ledger, status, 0, x.head)
 }
 
 // writeOwn answers for the gateway itself; data is what the client is to blame
@@ -322,7 +328,9 @@ func (x *exchange) writeOwn(why error, state asked, data []byte) int {
 	a := answerTo(why)
 	x.gateway.identify(&state)
 	x.gateway.note(why, a, x.conn, &state, data)
-	x.write(appendOwnResponse(nil, date.at(dispatch.Monotonic()), a, state))
+	out := appendOwnResponse(nil, date.at(dispatch.Monotonic()), a, state)
+	x.remember(out)
+	x.write(out)
 	x.keep = state.keep
 	return a.status
 }

@@ -91,11 +91,7 @@ func (x *exchange) serveStatic(h *http1.Head) bool {
 	}
 	w.finish() // a body that follows is not read: the connection ends
 	x.keep = w.state.keep && !x.broken
-	if x.gateway.access != nil {
-		var line logLine
-		line.ask(&x.origin, h)
-		line.log(x.gateway.access, w.status, w.size)
-	}
+	x.line.log(x.gateway.ledger, w.status, w.size, x.head)
 	return true
 }
 

@@ -1,12 +1,14 @@
 package gateway
 
 import (
+	"cmp"
 	"errors"
 	"maps"
 	"net/netip"
 	"strings"
 	"testing"
 
+	"github.com/indrik/indrik/accesslog"
 	"github.com/indrik/indrik/dispatch"
 	"github.com/indrik/indrik/http1"
 )
@@ -40,9 +42,11 @@ func admittedTarget(t *testing.T, p Proxies, target, fields string) (dispatch.Di
 	v, err := dispatch.Unmarshal(e.append(nil, c, &h, &o, 0))
 	need(t, err)
 	var line logLine
-	line.ask(&o, &h)
+	format, err := accesslog.Compile("%(h)s")
+	need(t, err)
+	line.ask(&ledger{rolls: []roll{{format: format}}}, c, &o, &h, 1)
 	env := v.(dispatch.Dict)
-	if logged := string(line.text[:line.client]); logged != env["REMOTE_ADDR"] {
+	if logged := strings.TrimSuffix(string(format.Answer(nil, line.notes[0], &accesslog.Response{})), "\n"); logged != cmp.Or(env["REMOTE_ADDR"].(string), "-") {
 		t.Errorf("%q: the access log's client is %q, REMOTE_ADDR is %q", fields, logged, env["REMOTE_ADDR"])
 	}
 	return env, nil

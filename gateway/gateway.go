@@ -17,6 +17,7 @@ import (
 
 	"github.com/indrik/indrik/dispatch"
 	"github.com/indrik/indrik/gateway/static"
+	"github.com/indrik/indrik/logsink"
 	"github.com/indrik/indrik/websocket"
 )
 
@@ -29,6 +30,8 @@ type Process struct {
 	ChannelFD int      // to the master; owned by Run from then on
 	Stdout    *os.File // for an access log of "-"
 	Log       hclog.Logger
+	Reopen    func() error    // begins the file of Log anew; nil if there is none
+	Counts    *logsink.Counts // of Log; nil if nobody counts
 }
 
 // gateway is owned by the goroutine of Run, which carries out the master's
@@ -42,7 +45,9 @@ type gateway struct {
 	channel    *dispatch.Channel
 	board      *dispatch.Scoreboard         // the rows of the loops
 	boards     map[int]*dispatch.Scoreboard // by generation: the rows of its seats
-	access     *accessLog
+	ledger     *ledger                      // nil if nothing is noted
+	reopenLog  func() error
+	counts     *logsink.Counts
 	marks      marks
 	refused    refusals     // by fault of the client, or for want of room
 	failed     refusals     // by ours, or the application's
@@ -77,7 +82,7 @@ func Run(ctx context.Context, p Process) error {
 	if err != nil {
 		return fmt.Errorf("open the channel to the master: %w", err)
 	}
-	g := &gateway{log: p.Log.Named("gateway"), stdout: p.Stdout, channel: channel, drained: make(chan struct{})}
+	g := &gateway{log: p.Log.Named("gateway"), stdout: p.Stdout, channel: channel, reopenLog: p.Reopen, counts: p.Counts, drained: make(chan struct{})}
 	received := make(chan received)
 	go g.receive(received)
 	stop := ctx.Done()
@@ -101,7 +106,7 @@ func Run(ctx context.Context, p Process) error {
 		case <-limit:
 			return errors.New("the master is gone and requests did not end")
 		case <-g.drained:
-			g.access.close()
+			g.ledger.close()
 			_ = channel.Send(dispatch.Tuple{FactDrained}) // the master may be gone
 			return nil
 		}
@@ -154,6 +159,9 @@ func (g *gateway) obey(m received) error {
 		return g.leave(o)
 	case "serve":
 		return g.serve()
+	case "reopen":
+		g.reopen()
+		return nil
 	case "drain":
 		idle := o.number(1)
 		if o.bad {
@@ -192,7 +200,7 @@ func (g *gateway) configure(o *order, fds []int) error {
 	if g.board, err = dispatch.OpenScoreboard(fds[0]); err != nil {
 		return fmt.Errorf("open the scoreboard: %w", err)
 	}
-	if g.access, err = openAccessLog(g.config.AccessLog, g.stdout, g.log); err != nil {
+	if err := g.openLedger(); err != nil {
 		return err
 	}
 	if err := g.openSite(); err != nil {

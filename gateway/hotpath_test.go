@@ -24,15 +24,16 @@ type bench struct {
 	reply    []byte
 }
 
-func newBench(t testing.TB) *bench { return newLaneBench(t, false) }
+func newBench(t testing.TB) *bench { return newLaneBench(t, false, nil) }
 
-// newLaneBench has a worker on a shared lane, or on one of its own.
-func newLaneBench(t testing.TB, own bool) *bench {
+// newLaneBench has a worker on a shared lane, or on one of its own, and notes
+// requests in a ledger if there is one.
+func newLaneBench(t testing.TB, own bool, k *ledger) *bench {
 	board, err := dispatch.NewScoreboard(1, 1, 1)
 	need(t, err)
 	config, err := Config{Loops: 1, Epoch: 1}.withDefaults()
 	need(t, err)
-	g := &gateway{config: config, log: hclog.NewNullLogger(), board: board}
+	g := &gateway{config: config, log: hclog.NewNullLogger(), board: board, ledger: k}
 	l, err := newLoop(g, 0)
 	need(t, err)
 	g.loops = []*loop{l}
@@ -88,6 +89,8 @@ func (b *bench) turn() {
 	_, err = writeFD(b.seat, b.reply)
 	need(b.t, err)
 	l.replies(l.workers[1])
+	l.sheet.flush()
+	l.sheet.report()
 	if b.conn.phase != reading {
 		b.t.Fatalf("the connection is %v after its response", b.conn.phase)
 	}
@@ -106,7 +109,7 @@ func need(t testing.TB, err error) {
 // Garbage on the hot path would be paid for in latency by everybody.
 func TestTheExpressPathAllocatesNothing(t *testing.T) {
 	for _, own := range []bool{false, true} {
-		b := newLaneBench(t, own)
+		b := newLaneBench(t, own, nil)
 		for range 10 {
 			b.turn()
 		}
@@ -121,7 +124,7 @@ func TestTheExpressPathAllocatesNothing(t *testing.T) {
 func BenchmarkExpress(b *testing.B) {
 	for name, own := range map[string]bool{"shared": false, "own": true} {
 		b.Run(name, func(b *testing.B) {
-			rig := newLaneBench(b, own)
+			rig := newLaneBench(b, own, nil)
 			b.ReportAllocs()
 			for b.Loop() {
 				rig.turn()

@@ -69,6 +69,7 @@ func (w *httpWriter) WriteHeader(status int) {
 		w.state.keep, framing = false, asked{} // of HTTP/1.0: without chunks
 	}
 	w.head = frame(b, headFacts{status: status, bodiless: w.bodiless}, framing, w.declared)
+	w.x.remember(w.head)
 }
 
 // errTooMuch reports a handler that writes more than it declared.

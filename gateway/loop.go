@@ -88,7 +88,8 @@ type loop struct {
 	notes   []byte // what workers are told of clients that left
 	reader  dispatch.Reader
 	date    dateCache
-	access  *logBuffer
+	sheet   *sheet  // nil if nothing is noted
+	unknown logLine // of requests that were not understood
 
 	listeners   []*listener // those in the epoll set (first loop only)
 	next        int         // the loop that gets the next connection
@@ -123,7 +124,7 @@ func newLoop(g *gateway, id int) (*loop, error) {
 		out:      make([]byte, 0, inlineBody),
 		inbox:    newInbox(replyBatch, dispatch.MaxMessage),
 		outbox:   newOutbox(batch),
-		access:   g.access.buffer(),
+		sheet:    g.ledger.sheet(),
 		form:     form{mount: g.config.RootPath},
 	}
 	var err error
@@ -148,10 +149,11 @@ func (l *loop) run() {
 			l.handle(&l.events[i])
 		}
 		l.flush()
-		l.access.flush()
+		l.sheet.flush()
 		l.housekeep()
 	}
 	l.row.SetConnections(0)
+	l.sheet.report()
 	l.letGoOfLanes()
 	_ = unix.Close(l.epfd)
 }
@@ -239,6 +241,7 @@ func (l *loop) housekeep() {
 		l.keepPace(l.now - l.beat)
 		l.beat = l.now
 		l.report()
+		l.sheet.report()
 	}
 	if l.now-l.swept >= sweepPeriod {
 		l.swept = l.now

@@ -8,6 +8,8 @@ import (
 
 	"github.com/indrik/indrik/dispatch"
 	"github.com/indrik/indrik/http1"
+	"github.com/indrik/indrik/logsink"
+	"github.com/indrik/indrik/statsd"
 )
 
 // Config is what a gateway is told once, at its start. Durations of zero take
@@ -27,8 +29,20 @@ type Config struct {
 	// Software is the value of SERVER_SOFTWARE, "indrik/1.2.3".
 	Software string `json:"software"`
 	// AccessLog is where a line per response goes: nowhere if empty, standard
-	// output for "-", else the path of a file, opened for appending.
-	AccessLog string `json:"access_log"`
+	// output for "-", systemd's journal for "journal", else the path of a file,
+	// opened for appending. AccessSyslog gets the lines too, if it is not nil.
+	AccessLog    string  `json:"access_log"`
+	AccessSyslog *Syslog `json:"access_syslog"`
+	// AccessFormat is a text with Gunicorn's atoms, "combined" or "json"
+	// ("combined"); see package accesslog.
+	AccessFormat string `json:"access_format"`
+	// AccessBuffer bounds the lines in memory that were not written yet, in bytes
+	// (4 MiB), for each place where they go. Past it lines are lost.
+	AccessBuffer int `json:"access_buffer"`
+	// JournalSocket is where the journal listens (systemd's place).
+	JournalSocket string `json:"journal_socket"`
+	// StatsD is where numbers go; nil for none.
+	StatsD *StatsD `json:"statsd"`
 	// Proxies says what servers in front are believed.
 	Proxies Proxies `json:"proxies"`
 	// KeepAlive is how long a connection may stay idle between two requests
@@ -101,6 +115,10 @@ type Config struct {
 	HTTP2 HTTP2 `json:"http2"`
 }
 
+// StatsD is a daemon for numbers; so named here, nobody above needs to know the
+// package.
+type StatsD = statsd.Config
+
 // Permissions are the parser's; so named here, nobody above needs to know it.
 type Permissions = http1.Permissions
 
@@ -122,6 +140,9 @@ func (c Config) withDefaults() (Config, error) {
 	setDefault(&c.ResponseBuffering, 16<<20)
 	setDefault(&c.Software, "indrik")
 	setDefault(&c.RequestIDHeader, usualIDField)
+	setDefault(&c.AccessFormat, "combined")
+	setDefault(&c.AccessBuffer, 4<<20)
+	setDefault(&c.JournalSocket, logsink.JournalSocket)
 	return c, nil
 }
 
@@ -198,6 +219,9 @@ func LeaveOrder(slot, pid int, cause string, held []uint64) dispatch.Tuple {
 
 // ServeOrder lets the gateway begin to accept.
 func ServeOrder() dispatch.Tuple { return dispatch.Tuple{"serve"} }
+
+// ReopenOrder makes it open its log files anew, whose names may stand for others.
+func ReopenOrder() dispatch.Tuple { return dispatch.Tuple{"reopen"} }
 
 // DrainOrder makes it accept nothing new, finish what it holds and exit. idle, in
 // whole milliseconds, is how long connections without a request may stay: where

@@ -37,6 +37,8 @@ type origin struct {
 
 	room []byte // memory for the decoded and the joined
 	hops []hop  // of the Forwarded field that was read last
+
+	lookup lookup // memory for the logs
 }
 
 // trace finds the origin of a request. The error is that of a request that no

@@ -88,6 +88,7 @@ func (l *loop) flush() {
 func (l *loop) sendBatch(ln *lane, requests []*request) {
 	sent, err := l.outbox.send(ln.fd)
 	for _, r := range requests[:sent] {
+		r.line.trip = trip{dispatched: true, waited: l.now - r.since}
 		r.phase, r.lane, r.since = dispatched, ln, l.now
 		ln.dispatched++
 		if r.asgi && r.conn != nil && r.conn.ended {

@@ -18,6 +18,7 @@ type answer struct {
 	file    *os.File
 	failed  error
 	hints   bool // an informational response: another answer follows
+	trip    trip
 }
 
 const (
@@ -70,6 +71,7 @@ func (l *loop) reply(w *worker, msg []byte, fd int) {
 		closeFD(fd)
 		return
 	}
+	r.line.trip.pid = w.pid
 	switch kind, err := l.reader.Kind(); {
 	case err != nil:
 		closeFD(fd)
@@ -113,7 +115,7 @@ func (l *loop) answer(r *request) {
 		l.log.Error("application declared another length", "request", r.id, "declared", facts.length, "body", len(body))
 	}
 	l.answered++
-	r.line.finish(l, facts.status, len(body))
+	r.line.finish(l, facts.status, facts.sent(body), out)
 	l.release(r)
 	c.last = !state.keep
 	l.write(c, out)
@@ -123,7 +125,7 @@ func (l *loop) answer(r *request) {
 // one that waits for it, or to a new one that the connection is lent to.
 func (l *loop) answerOdd(r *request, items int, msg []byte, fd int) {
 	streamed := items == 5
-	a := answer{message: append([]byte(nil), msg...)}
+	a := answer{message: append([]byte(nil), msg...), trip: r.line.trip}
 	if fd >= 0 {
 		_ = unix.SetNonblock(fd, true) // for a stream: the runtime's poller waits for it
 		a.file = os.NewFile(uintptr(fd), "reply")
@@ -155,11 +157,12 @@ func (l *loop) lendFor(r *request) bool {
 		return false
 	}
 	c, state := r.conn, r.asked.detach()
-	answers, line := make(chan answer, answerRoom), r.line.detach()
+	answers, line := make(chan answer, answerRoom), r.line
 	if err := l.lend(c, c.pending, func(x *exchange) { x.finish(answers, state, line) }); err != nil {
 		l.decline(r, err)
 		return false
 	}
+	r.line.detach() // its memory is the goroutine's
 	r.conn, r.lent, r.answers = nil, c, answers
 	return true
 }
@@ -191,7 +194,7 @@ func (l *loop) clientLeft(c *conn) {
 // end takes the message that ends a streamed reply.
 func (l *loop) end(r *request, msg []byte) {
 	if r.answers != nil {
-		r.answers <- answer{message: append([]byte(nil), msg...)}
+		r.answers <- answer{message: append([]byte(nil), msg...), trip: r.line.trip}
 	}
 	l.answered++
 	l.release(r)

@@ -55,6 +55,17 @@ func appendReplyHead(b []byte, rd *dispatch.Reader, date []byte, state asked) ([
 	return b, facts, nil
 }
 
+// sent is how much of a finished body the client gets.
+func (f headFacts) sent(body []byte) int64 {
+	switch {
+	case f.bodiless:
+		return 0
+	case f.length >= 0:
+		return min(f.length, int64(len(body)))
+	}
+	return int64(len(body))
+}
+
 const serverField = "Server: indrik\r\n"
 
 func appendReplyField(b []byte, rd *dispatch.Reader, facts *headFacts) ([]byte, error) {

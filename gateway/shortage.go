@@ -18,13 +18,15 @@ func (l *loop) lendRequest(c *conn, data []byte) {
 func (l *loop) decline(r *request, why error) {
 	c, state, a := r.conn, r.asked, answerTo(why)
 	l.tellLeft(r)
-	r.line.finish(l, a.status, 0)
 	r.conn, c.request = nil, nil
 	l.gateway.identify(&state)
 	l.gateway.note(why, a, c, &state, nil)
 	state.keep = state.keep && !l.draining
 	c.last = !state.keep
-	l.write(c, appendOwnResponse(l.out[:0], l.date.at(l.now), a, state))
+	out := appendOwnResponse(l.out[:0], l.date.at(l.now), a, state)
+	r.line.finish(l, a.status, 0, out)
+	r.line = r.line.recycle() // it is told
+	l.write(c, out)
 }
 
 // tellShortage says that descriptors are short, but not for each request.

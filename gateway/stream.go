@@ -52,8 +52,10 @@ func (x *exchange) respondBytes(rd *dispatch.Reader, out []byte, facts headFacts
 	if facts.length >= 0 && !facts.bodiless {
 		x.doubt(facts.length, int64(len(body)))
 	}
-	x.write(appendFinished(out, facts, body, state))
-	return int64(len(body)), nil
+	out = appendFinished(out, facts, body, state)
+	x.remember(out)
+	x.write(out)
+	return facts.sent(body), nil
 }
 
 // respondFile sends a part of a file with sendfile(2).
@@ -78,7 +80,9 @@ func (x *exchange) respondFile(rd *dispatch.Reader, file *os.File, out []byte, f
 		state.keep = false
 	}
 	if facts.bodiless {
-		x.write(frame(out, facts, *state, declared))
+		out = frame(out, facts, *state, declared)
+		x.remember(out)
+		x.write(out)
 		return 0, nil
 	}
 	x.doubt(declared, length)
@@ -87,7 +91,9 @@ func (x *exchange) respondFile(rd *dispatch.Reader, file *os.File, out []byte, f
 		return 0, err
 	}
 	defer done()
-	if !x.write(frame(out, facts, *state, declared)) {
+	out = frame(out, facts, *state, declared)
+	x.remember(out)
+	if !x.write(out) {
 		return 0, nil
 	}
 	sent := x.sendFile(file, offset, min(length, declared))
@@ -139,6 +145,7 @@ func (x *exchange) respondStream(rd *dispatch.Reader, stream *os.File, answers <
 		state.keep = false // the end of the connection is the end of the body
 	}
 	out = frame(out, facts, *state, facts.length)
+	x.remember(out)
 	if facts.bodiless {
 		x.write(out)
 		return 0, nil

@@ -108,8 +108,8 @@ func (l *loop) dispatch(c *conn, h *http1.Head, data []byte) {
 	body := data[h.Size:]
 	r.msg = dispatch.AppendTuple(r.msg[:0], 3)
 	r.msg = dispatch.AppendInt(r.msg, int64(r.id))
-	if l.access != nil {
-		r.line.ask(&l.origin, h)
+	if k := l.gateway.ledger; k != nil {
+		r.line.ask(k, c, &l.origin, h, l.now)
 	}
 	r.msg = l.form.append(r.msg, c, h, &l.origin, int64(len(body)))
 	r.msg = dispatch.AppendBytes(r.msg, body)
@@ -158,7 +158,7 @@ func (l *loop) refuse(c *conn, why error, data []byte) {
 	l.gateway.note(why, a, c, &state, data)
 	c.last, c.request = true, nil
 	out := appendOwnResponse(l.out[:0], l.date.at(l.now), a, state)
-	l.logRefused(c, a.status)
+	l.logRefused(c, a.status, out)
 	if c.phase == reading {
 		l.enter(c, waiting) // it has a request that is being answered
 	}
@@ -170,17 +170,20 @@ func (l *loop) fail(r *request, why error) {
 	if r.lane != nil {
 		r.lane.dispatched--
 	}
-	c, answers, state := r.conn, r.answers, r.asked
-	r.line.finish(l, answerTo(why).status, 0)
-	l.requests.drop(r) // the memory that state points to stays as it is until the next request
-	switch {
-	case answers != nil:
-		answers <- answer{failed: why}
-	case c != nil:
-		l.gateway.identify(&state)
-		l.gateway.note(why, answerTo(why), c, &state, nil)
-		state.keep = state.keep && !l.draining
-		c.last = !state.keep
-		l.write(c, appendOwnResponse(l.out[:0], l.date.at(l.now), answerTo(why), state))
+	c, answers, state, trip := r.conn, r.answers, r.asked, r.line.trip
+	if c == nil || answers != nil {
+		l.requests.drop(r)
+		if answers != nil {
+			answers <- answer{failed: why, trip: trip}
+		}
+		return
 	}
+	l.gateway.identify(&state)
+	l.gateway.note(why, answerTo(why), c, &state, nil)
+	state.keep = state.keep && !l.draining
+	out := appendOwnResponse(l.out[:0], l.date.at(l.now), answerTo(why), state)
+	r.line.finish(l, answerTo(why).status, 0, out)
+	l.requests.drop(r)
+	c.last = !state.keep
+	l.write(c, out)
 }

@@ -75,12 +75,8 @@ func (x *exchange) serveUpgrade(h *http1.Head) {
 	s := x.submission()
 	s.body = os.NewFile(uintptr(pair[1]), "upgrade")
 	s.rest = dispatch.AppendLatin1(x.form.append(nil, x.conn, h, &x.origin, 0), "socket")
-	var line logLine
-	if x.gateway.access != nil {
-		line.ask(&x.origin, h)
-	}
 	x.loop.post(s.enqueue)
-	t.await(&s, line)
+	t.await(&s, x.line)
 }
 
 // await waits for the application to answer or to write.
@@ -126,7 +122,8 @@ func (t *takeover) await(s *submission, line logLine) {
 	}
 	t.carry(first)
 	x.keep, x.data = false, nil
-	line.log(x.gateway.access, upgradeStatus(first), t.sent.Load())
+	x.remember(first)
+	line.log(x.gateway.ledger, upgradeStatus(first), t.sent.Load(), x.head)
 }
 
 // already returns what the application had written when its answer came, which is

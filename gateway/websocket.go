@@ -43,12 +43,8 @@ func (x *exchange) serveWebSocket(h *http1.Head) {
 		return
 	}
 	defer worker.Close()
-	var line logLine
-	if x.gateway.access != nil {
-		line.ask(&x.origin, h)
-	}
 	x.loop.post(s.enqueue)
-	x.decide(worker, &s, &shake, line)
+	x.decide(worker, &s, &shake, x.line)
 }
 
 // invite makes the message of a handshake, with the socket that goes beside it,
@@ -154,7 +150,8 @@ func (x *exchange) converse(worker *dispatch.Channel, shake *handshake, a accept
 	v.run()
 	g.talking.remove(v)
 	x.keep, x.data = false, nil
-	line.log(g.access, 101, v.out.sent.Load())
+	x.remember(head)
+	line.log(g.ledger, 101, v.out.sent.Load(), x.head)
 }
 
 // leaver is what goes on until somebody ends it.

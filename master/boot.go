@@ -139,6 +139,7 @@ func (m *master) restart(now time.Time) {
 
 // release gives back what Run took from the kernel. Every process is gone.
 func (m *master) release() {
+	m.numbers.client.Close()
 	if m.early != nil { // preparing failed after the file was run
 		m.dismiss(m.early)
 	}

@@ -56,7 +56,7 @@ func (m *master) startGateway(gt *gate) error {
 		name: "gateway",
 		// Not the path: the file there may be another version by now.
 		path:   "/proc/self/exe",
-		argv:   []string{m.cfg.Executable, "gateway", "--log-level", gt.plan.settings.LogLevel()},
+		argv:   append([]string{m.cfg.Executable, "gateway"}, gt.plan.logs.arguments...),
 		env:    append(activation.Unset(m.cfg.Env), gatewayEnv),
 		dir:    gt.plan.dir,
 		stdout: m.cfg.Stdout, stderr: m.cfg.Stderr,
@@ -122,6 +122,8 @@ func (m *master) gatewayConfig(s *settings.Values, static gateway.Static, tls *g
 		RootPath:     s.RootPath(),
 		Software:     "indrik/" + m.cfg.Version,
 		AccessLog:    s.AccessLog(),
+		AccessFormat: s.AccessLogFormat(),
+		AccessBuffer: s.AccessLogBuffer(),
 		KeepAlive:    keepAlive,
 
 		Patience:     s.ClientTimeout(),

@@ -38,7 +38,9 @@ type generation struct {
 	mold   mold
 	early  *child // has run the configuration file and becomes the mold
 
-	post    func(fact)
+	post     func(fact)
+	reopened time.Time // when log files were opened anew last
+
 	workers map[pool.SlotID]*worker
 	queue   []*worker // not ordered yet, in the order in which they were wanted
 
@@ -127,6 +129,9 @@ func (g *generation) forked(w *worker, pid int) {
 	}
 	w.pid = pid
 	g.pool.Spawned(w.slot, pid)
+	if w.ordered.Before(g.reopened) { // it was forked from a mold with the old files
+		g.pool.Signal(syscall.SIGUSR1)
+	}
 	if w.failure != nil {
 		g.pool.Failed(w.slot, w.failure.cause())
 	}

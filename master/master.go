@@ -13,6 +13,7 @@ import (
 	"github.com/indrik/indrik/activation"
 	"github.com/indrik/indrik/dispatch"
 	"github.com/indrik/indrik/gateway"
+	"github.com/indrik/indrik/logsink"
 	"github.com/indrik/indrik/pool"
 	"github.com/indrik/indrik/settings"
 )
@@ -37,6 +38,8 @@ type Config struct {
 	Stdout, Stderr *os.File
 	Version        string
 	Log            hclog.Logger
+	Logs           Logs            // where Log writes; nil if that is settled
+	Counts         *logsink.Counts // of its lines; nil if nobody counts
 	// Signals brings HUP, INT, QUIT, TERM, USR1, USR2, TTIN, TTOU and WINCH.
 	Signals <-chan os.Signal
 }
@@ -75,6 +78,7 @@ type master struct {
 	quickly  bool      // stopping: everything was killed
 	outcome  error     // what Run returns
 
+	numbers numbers
 	voice
 	pulse
 }
@@ -171,6 +175,7 @@ func (m *master) ticked(now time.Time) {
 	m.judgeStop(now)
 	m.ping(now)
 	m.extend(now)
+	m.measure(now)
 	m.sweep()
 }
 

@@ -29,6 +29,7 @@ type plan struct {
 	fresh   []activation.Socket // those of them that were opened for this plan
 	pidFile pidFile
 	static  gateway.Static
+	logs    logPlan
 	gateway gateway.Config // but for its epoch
 }
 
@@ -57,6 +58,9 @@ func (m *master) draft(ctx context.Context, s *settings.Values, script Script, h
 	if p, err = m.outline(s, script, hooks); err != nil {
 		return p, err
 	}
+	if err := m.planLogs(p); err != nil {
+		return p, err
+	}
 	if err := m.openSockets(ctx, p); err != nil {
 		return p, err
 	}
@@ -65,6 +69,7 @@ func (m *master) draft(ctx context.Context, s *settings.Values, script Script, h
 		return p, err
 	}
 	p.gateway = m.gatewayConfig(s, p.static, tls)
+	p.gateway.AccessSyslog, p.gateway.StatsD = p.logs.access, p.logs.stats
 	p.pidFile, err = m.renewPIDFile(s.PIDFile())
 	return p, err
 }
@@ -100,6 +105,7 @@ func (m *master) discard(p *plan) {
 func (m *master) enact(p *plan) {
 	before := m.plan
 	m.plan, p.fresh = p, nil
+	m.useLogs(before, p)
 	if before == nil {
 		m.sockets = slices.Clone(p.sockets)
 		return
@@ -133,7 +139,7 @@ func (m *master) closeSocket(s activation.Socket) {
 // sameGateway reports that a gateway started for one plan does what the other
 // wants.
 func (p *plan) sameGateway(other *plan) bool {
-	return p.dir == other.dir && p.settings.LogLevel() == other.settings.LogLevel() &&
+	return p.dir == other.dir && slices.Equal(p.logs.arguments, other.logs.arguments) &&
 		slices.Equal(p.sockets, other.sockets) && reflect.DeepEqual(p.gateway, other.gateway)
 }
 

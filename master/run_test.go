@@ -329,7 +329,7 @@ func TestResizeBySignal(t *testing.T) {
 	s.signalMaster(syscall.SIGTTOU)
 	s.await("number of workers is at its bound", 1)
 	s.signalMaster(syscall.SIGUSR1)
-	s.await("signal not supported in this version", 1)
+	s.await("log files reopened", 1)
 	s.worker()
 	s.stop()
 }

@@ -15,6 +15,7 @@ const sameWish = 100 * time.Millisecond
 //
 //	TERM, INT    stop: finish the requests in hand; the second time, at once
 //	QUIT         stop at once
+//	USR1         open log files anew
 //	TTIN, TTOU   one worker more, one less
 //	HUP, USR2    reload
 //	WINCH        nothing: for Gunicorn it is a step of an upgrade that is not needed
@@ -43,6 +44,8 @@ func (m *master) signalled(sig os.Signal) {
 	case unix.SIGQUIT:
 		m.stop(name)
 		m.quick()
+	case unix.SIGUSR1:
+		m.reopen()
 	case unix.SIGTTIN:
 		m.resize(m.gen.wanted+1, name)
 	case unix.SIGTTOU:

@@ -2,6 +2,7 @@ package master
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
@@ -154,13 +155,17 @@ func bootDeath(d *pool.Death, limit time.Duration) string {
 // printRaw writes what a worker said as it is, a traceback as a rule: people
 // and their tools read those line by line.
 func (m *master) printRaw(report string) {
-	if report == "" || m.cfg.Stderr == nil {
+	var to io.Writer = m.cfg.Logs
+	if m.cfg.Logs == nil {
+		to = m.cfg.Stderr
+	}
+	if report == "" || m.cfg.Logs == nil && m.cfg.Stderr == nil {
 		return
 	}
 	if report[len(report)-1] != '\n' {
 		report += "\n"
 	}
-	_, _ = m.cfg.Stderr.WriteString(report) // if stderr is gone there is nobody to tell
+	_, _ = io.WriteString(to, report) // if stderr is gone there is nobody to tell
 }
 
 // sweep reaps what workers left behind: we are child subreaper, so their

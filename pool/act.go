@@ -71,3 +71,15 @@ func (p *Pool) kill(proc process, log hclog.Logger) {
 		log.Error("kill failed", "error", err)
 	}
 }
+
+// signal sends sig to the processes of all slots.
+func (p *Pool) signal(sig syscall.Signal) {
+	for _, s := range p.slots {
+		if s.phase == Vacant || s.phase == Killed {
+			continue
+		}
+		if err := s.proc.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			s.log.Error("signal not sent", "pid", s.pid, "signal", sig, "error", err)
+		}
+	}
+}

@@ -1,6 +1,9 @@
 package pool
 
-import "sync"
+import (
+	"sync"
+	"syscall"
+)
 
 // mailbox carries facts and orders to the owner. Posting never blocks; the
 // bell rings at least once after each post.
@@ -74,6 +77,7 @@ type (
 	resizeTo    struct{ size int }
 	retireSlot  struct{ slot SlotID }
 	killAll     struct{}
+	signalAll   struct{ sig syscall.Signal }
 	dismissSlot struct {
 		slot  SlotID
 		pid   int

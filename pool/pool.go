@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -191,6 +192,10 @@ func (p *Pool) Dismiss(slot SlotID, pid int, cause Cause) {
 // Kill ends the pool now: every worker is killed, and Run returns when they
 // have been reaped. Call it when draining takes too long.
 func (p *Pool) Kill() { p.mail.post(killAll{}) }
+
+// Signal sends sig to every worker. What it does is the workers' business: it must
+// not be one by which they end.
+func (p *Pool) Signal(sig syscall.Signal) { p.mail.post(signalAll{sig}) }
 
 // Snapshot describes every slot that is wanted or occupied, in order. The
 // owner answers, so it waits for Run to begin; it is nil after Run has ended.

@@ -104,6 +104,8 @@ func (p *Pool) heard(fact any, now time.Duration) {
 		for _, proc := range p.strays {
 			p.kill(proc, p.log)
 		}
+	case signalAll:
+		p.signal(f.sig)
 	case describe:
 		f.answer <- p.states(now)
 	}

@@ -20,6 +20,7 @@ var registry = slices.Concat(
 	staticSettings,
 	applicationSettings,
 	serviceSettings,
+	loggingSettings,
 	pasteSettings,
 	idleSettings,
 )

@@ -102,12 +102,13 @@ const (
 	Files       Group = "Static files"
 	Application Group = "Application"
 	Service     Group = "Service"
+	Logging     Group = "Logging"
 	Idle        Group = "Accepted without effect"
 )
 
 // Groups returns the chapters in their order.
 func Groups() []Group {
-	return []Group{Sockets, Workers, Gateway, TLS, Files, Application, Service, Idle}
+	return []Group{Sockets, Workers, Gateway, TLS, Files, Application, Service, Logging, Idle}
 }
 
 // All returns every setting, in the order of the documentation. The slice is

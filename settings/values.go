@@ -184,13 +184,6 @@ func (v *Values) RawEnv() []string { return slices.Clone(of[[]string](v, "raw_en
 // it hands Values on, so only Values made elsewhere (tests) hold "" or a bare name.
 func (v *Values) Python() string { return of[string](v, "python") }
 
-// LogLevel returns "debug", "info", "warning", "error" or "critical".
-func (v *Values) LogLevel() string { return of[string](v, "loglevel") }
-
-// AccessLog returns the path of the access log, "-" for standard output, or ""
-// for none.
-func (v *Values) AccessLog() string { return of[string](v, "accesslog") }
-
 // PIDFile returns the path to write the master's process number to, or "" for
 // none.
 func (v *Values) PIDFile() string { return of[string](v, "pidfile") }

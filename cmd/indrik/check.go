@@ -66,7 +66,7 @@ func checkFile(ctx context.Context, p process, options settings.Layer, file, app
 	if err != nil {
 		return err
 	}
-	cfg := newConfig(p, newLog(p.stderr, "warn", underJournal(p.stderr, p.getenv)))
+	cfg := newConfig(p, newLog(newOutput(p.stderr, underJournal(p.stderr, p.getenv), p.pid), "warn"))
 	if app != fromFile {
 		cfg.App = app
 	}

@@ -17,9 +17,9 @@ const (
 
 // newGateway makes the command that the master starts its gateway with:
 //
-//	INDRIK_GATEWAY=1 indrik gateway --log-level LEVEL
+//	INDRIK_GATEWAY=1 indrik gateway --log-level LEVEL [--error-logfile FILE] [--log-syslog …]
 func newGateway(p process) *cobra.Command {
-	flags := newFlags("loglevel")
+	flags := newFlags("loglevel", "errorlog", "syslog", "syslog_addr", "syslog_prefix", "syslog_facility")
 	byHand := func() error {
 		if p.getenv(gatewayEnv) == "1" {
 			return nil
@@ -44,12 +44,20 @@ func newGateway(p process) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			out := newOutput(p.stderr, underJournal(p.stderr, p.getenv), p.pid)
+			defer out.Close()
+			log := newLog(out, values.LogLevel())
+			if err := out.Open(values, values.SyslogPrefix()); err != nil {
+				log.Error("logging to standard error", "error", err) // better than no service
+			}
 			ctx, stop := gatewaySignals(cmd.Context())
 			defer stop()
 			return p.gateway(ctx, gateway.Process{
 				ChannelFD: channelFD,
 				Stdout:    p.stdout,
-				Log:       newLog(p.stderr, values.LogLevel(), underJournal(p.stderr, p.getenv)),
+				Log:       log,
+				Reopen:    out.Reopen,
+				Counts:    out.counts,
 			})
 		},
 	}

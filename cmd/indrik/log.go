@@ -3,23 +3,16 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"os"
 	"syscall"
 
 	"github.com/hashicorp/go-hclog"
 )
 
-// newLog makes the root logger, the only one that is not derived from another.
-// level is one of the loglevel setting; journal says that the journal reads
-// out, which stamps lines itself and takes their priority from a prefix.
-func newLog(out io.Writer, level string, journal bool) hclog.Logger {
-	options := &hclog.LoggerOptions{Name: "indrik", Level: logLevel(level), Output: out, Color: hclog.ColorOff}
-	if journal {
-		options.DisableTime = true
-		options.Output = journalWriter{out: out}
-	}
-	return hclog.New(options)
+// newLog makes the root logger of a process, the only one that is not derived
+// from another. level is one of the loglevel setting.
+func newLog(out *output, level string) hclog.Logger {
+	return hclog.New(&hclog.LoggerOptions{Name: "indrik", Level: logLevel(level), Output: out, Color: hclog.ColorOff})
 }
 
 // logLevel maps Gunicorn's names. hclog has nothing above error, so critical
@@ -53,27 +46,17 @@ func underJournal(f *os.File, env func(string) string) bool {
 	return ok && stream == fmt.Sprintf("%d:%d", st.Dev, st.Ino)
 }
 
-// journalWriter puts the priority of sd-daemon(3) before each line. hclog calls
-// it under its own lock, with one whole record at a time.
-type journalWriter struct{ out io.Writer }
-
-// Write is for records without a level.
-func (w journalWriter) Write(p []byte) (int, error) { return w.LevelWrite(hclog.Info, p) }
-
-// LevelWrite prefixes every line of a record: the journal makes an entry of
-// each, and one without a prefix would count as information. It returns
-// len(p) when all is written, as io.Writer wants.
-func (w journalWriter) LevelWrite(level hclog.Level, p []byte) (int, error) {
+// withPriority puts the priority of sd-daemon(3) before every line of a record:
+// the journal makes an entry of each, and one without a prefix would count as
+// information.
+func withPriority(level hclog.Level, record []byte) []byte {
 	prefix := []byte{'<', priority(level), '>'}
 	var b bytes.Buffer
-	for line := range bytes.Lines(p) {
+	for line := range bytes.Lines(record) {
 		b.Write(prefix)
 		b.Write(line)
 	}
-	if _, err := w.out.Write(b.Bytes()); err != nil {
-		return 0, err
-	}
-	return len(p), nil
+	return b.Bytes()
 }
 
 // priority is the digit of syslog(3).

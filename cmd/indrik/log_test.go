@@ -25,7 +25,7 @@ func TestLogLevels(t *testing.T) {
 	for name, want := range map[string]hclog.Level{
 		"debug": hclog.Debug, "info": hclog.Info, "warning": hclog.Warn, "error": hclog.Error, "critical": hclog.Error,
 	} {
-		if got := newLog(&bytes.Buffer{}, name, false).GetLevel(); got != want {
+		if got := newLog(newOutput(&bytes.Buffer{}, false, 1), name).GetLevel(); got != want {
 			t.Errorf("%s: got %v, want %v", name, got, want)
 		}
 	}
@@ -35,7 +35,7 @@ func TestLogLevels(t *testing.T) {
 // in each line.
 func TestLogForTheJournal(t *testing.T) {
 	var out bytes.Buffer
-	log := newLog(&out, "debug", true).Named("pool")
+	log := newLog(newOutput(&out, true, 1), "debug").Named("pool")
 	log.Debug("slot moved")
 	log.Info("generation ready")
 	log.Warn("worker ended", "pid", 4121)
@@ -56,7 +56,7 @@ func TestLogForTheJournal(t *testing.T) {
 
 func TestLogElsewhereHasTime(t *testing.T) {
 	var out bytes.Buffer
-	newLog(&out, "info", false).Info("generation ready")
+	newLog(newOutput(&out, false, 1), "info").Info("generation ready")
 	if want := regexp.MustCompile(`^\d{4}-\d\d-\d\dT\S+ \[INFO\]  indrik: generation ready\n$`); !want.MatchString(out.String()) {
 		t.Errorf("got %q", out.String())
 	}

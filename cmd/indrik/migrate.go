@@ -49,7 +49,7 @@ func migrate(ctx context.Context, p process, options settings.Layer, file string
 	if err != nil {
 		return "", err
 	}
-	cfg := newConfig(p, newLog(p.stderr, "warn", underJournal(p.stderr, p.getenv)))
+	cfg := newConfig(p, newLog(newOutput(p.stderr, underJournal(p.stderr, p.getenv), p.pid), "warn"))
 	cfg.Script = master.Script{Name: found.script, Python: python.Items[0].Texts[0]}
 	findings, err := p.examine(ctx, cfg)
 	if err != nil {

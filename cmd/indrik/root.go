@@ -64,7 +64,9 @@ func checkArgs(_ *cobra.Command, args []string) error {
 // configuration file in Python they are settled by the master, once a mold has run
 // the file.
 func serve(ctx context.Context, p process, args []string, options settings.Layer) error {
-	log := newLog(p.stderr, "info", underJournal(p.stderr, p.getenv))
+	out := newOutput(p.stderr, underJournal(p.stderr, p.getenv), p.pid)
+	defer out.Close()
+	log := newLog(out, "info")
 	first, err := look(p, args, options, func(args []string, layers ...settings.Layer) (*settings.Values, error) {
 		return settle(p, args, log, layers...)
 	})
@@ -72,6 +74,7 @@ func serve(ctx context.Context, p process, args []string, options settings.Layer
 		return err
 	}
 	cfg := newConfig(p, log)
+	cfg.Logs, cfg.Counts = out, out.counts
 	if !isDirectory(args) {
 		cfg.App = strings.Join(args, "") // one or none
 	}
@@ -165,6 +168,9 @@ func judge(layers ...settings.Layer) (*settings.Values, error) {
 	values, err := settings.Resolve(layers...)
 	if err == nil {
 		err = checkBind(values)
+	}
+	if err == nil {
+		err = checkLogs(values)
 	}
 	return values, err
 }

@@ -25,7 +25,7 @@ def application(settings: Any, found: config.Config) -> str:
         os.chdir(settings["dir"])
     os.environ.update(cfg.env)
     load.extend_path(pythonpath)
-    privileges.resolve(options)
-    logs.Logger(cfg)
+    cfg.settings.update(errorlog="-", capture_output=False, syslog=False)  # nothing is served, so nothing is logged
+    logs.boot(cfg, found.objects, privileges.resolve(options), app)
     greenlets.hub(options["worker_class"])
     return worker.choose(app, paste.attempt(app, options), options)

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from . import afterfork, check, config, greenlets, hooks, literals, load, logs, paste, privileges, trouble
+from . import afterfork, check, config, greenlets, hooks, literals, load, logfiles, logs, paste, privileges, trouble
 from .app import Application
 from .reply import Outlet
 from .status import Status
@@ -161,8 +161,10 @@ def _cast(settings: Any, fds: list[int], found: config.Config) -> Cast:
     afterfork.set_title(setproctitle, f"indrik: mold [{name or app}]", "indrik-mold")
     identity = privileges.resolve(options)
     greenlets.prepare(options["worker_class"])
-    hub, preloaded = _preload(app, options) if options["preload_app"] else (None, None)
-    called = hooks.Hooks(found.hooks, hooks.Server(cfg, logs.Logger(cfg), app))
+    log = logs.boot(cfg, found.objects, identity, app)
+    logfiles.hear_reopen(log)
+    hub, preloaded = _preload(app, options, log) if options["preload_app"] else (None, None)
+    called = hooks.Hooks(found.hooks, hooks.Server(cfg, log, app))
     # Everything here outlives all collections; out of the collector's sight its
     # pages are not written to, and stay shared with the workers. PyPy's collector
     # has no such thing, and moves what it keeps.
@@ -187,17 +189,18 @@ def _lane(fd: int) -> socket.socket:
     return lane
 
 
-def _preload(app: str, options: dict[str, Any]) -> tuple[greenlets.Hub | None, Application]:
+def _preload(app: str, options: dict[str, Any], log: Any) -> tuple[greenlets.Hub | None, Application]:
     """Load the application before the first fork, patched as its workers need it."""
     hub = greenlets.hub(options["worker_class"])
     preloaded = paste.attempt(app, options)
     afterfork.adopt_signals()
     afterfork.outlive_sigterm()  # a mold must hear what it heard before, whatever the application set
     if names := _other_threads():
-        trouble.log(
-            sys.stderr,
-            f"{app} started the threads {', '.join(names)} while it was preloaded; a fork does not copy "
-            "threads, so workers are without them: start them later, or do not preload\n",
+        log.warning(
+            "%s started the threads %s while it was preloaded; a fork does not copy "
+            "threads, so workers are without them: start them later, or do not preload",
+            app,
+            ", ".join(names),
         )
     return hub, preloaded
 
@@ -223,7 +226,9 @@ def _obey(cast: Cast, message: tuple[Any, ...], fds: list[int]) -> Post | Fact |
     worker a post: there fds is empty afterwards."""
     if message[0] == "spawn":
         return _spawn(cast, message, fds)
-    if not cast.hooks.obey(message):
+    if message == ("reopen",):
+        logfiles.reopen_of(cast.hooks.server.log)()
+    elif not cast.hooks.obey(message):
         raise WireError(f"an order {message!r}")
     return None
 

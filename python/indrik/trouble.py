@@ -6,6 +6,7 @@ one, and what the reader looks for is between them.
 
 from __future__ import annotations
 
+import io
 import os
 import traceback
 from typing import TextIO
@@ -33,9 +34,20 @@ def one_line(error: BaseException) -> str:
     return clean(" ".join(text.split()))[:_MAX_LINE]
 
 
-def log(errors: TextIO, text: str) -> None:
-    """Write text at once, so that lines of two workers do not mix."""
+class Errors(io.TextIOBase):
+    """wsgi.errors with a log behind it."""
+
+    def report(self, text: str) -> None:
+        """Write text as a message of the log."""
+        raise NotImplementedError
+
+
+def log(errors: TextIO | Errors, text: str) -> None:
+    """Write text at once, so that lines of two workers do not mix; to a log if there is one."""
     try:
+        if isinstance(errors, Errors):
+            errors.report(text)
+            return
         errors.write(text)
         errors.flush()
     except (OSError, ValueError):

@@ -9,9 +9,9 @@ import socket
 import sys
 from dataclasses import dataclass
 from time import monotonic_ns
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
-from . import afterfork, asgi, departure, greenlets, gthread, load, paste, privileges, reload, spew, sync, trouble
+from . import afterfork, asgi, departure, greenlets, gthread, load, logs, paste, privileges, reload, spew, sync, trouble
 from .app import Application, responder
 from .hooks import HookError, Hooks, Worker
 from .reply import Outlet
@@ -74,7 +74,7 @@ def run(post: Post) -> Status:
 
 def _boot(post: Post) -> Status:
     """Load the application and serve it; what goes wrong before it serves is reported."""
-    errors = sys.stderr or open(os.devnull, "w")
+    errors = cast("TextIO", logs.Errors(post.hooks.server.log))
     watch = reload.Watch(post.options["reload_extra_files"]) if post.options["reload"] else None
     try:
         _call(post, "post_fork", post.hooks.server, post.worker)

@@ -278,7 +278,7 @@ def test_failure_before_the_head_is_a_500_and_told_once(noisy, app, path, says):
     assert got.status == 500 and b"<h1>" in got.body
     text = noisy.master.stderr()[told:]
     assert text.count(says) == 1, text
-    assert text.startswith(f"request {number:#x} GET {path!r} failed:\n")
+    assert f"[ERROR] request {number:#x} GET {path!r} failed:\n" in text
     assert "indrik/" not in text
     assert noisy.get("hello").status == 200
     until(lambda: noisy.fds() <= before)

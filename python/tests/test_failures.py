@@ -58,7 +58,7 @@ def test_failure_before_the_head_is_a_500_and_told_once(noisy, app, path, says):
     text = m.stderr()
     assert text.count(says) == 1
     assert text.count("Traceback (most recent call last)") <= 1  # none if the application is in no frame
-    assert text.startswith(f"request {number:#x} GET {path!r} failed:\n")
+    assert f"[ERROR] request {number:#x} GET {path!r} failed:\n" in text
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,126 @@
+package settings
+
+// loggingSettings are about logs, and about numbers for monitoring.
+var loggingSettings = []Setting{
+	{
+		Name: "loglevel", Flag: "log-level", Metavar: "LEVEL", Group: Logging, Kind: Choice,
+		Default: "info", Choices: []string{"debug", "info", "warning", "error", "critical"},
+		Help:  "Log what is at least this severe: debug, info, warning, error or critical",
+		Note:  "An unknown level is refused; Gunicorn takes it for info.",
+		Since: "0.1.0",
+	},
+	{
+		Name: "errorlog", Flag: "error-logfile", Also: []string{"log-file"}, Metavar: "FILE", Group: Logging, Kind: String,
+		Default: "-",
+		Help:    "Write what the service itself has to say to this file; - is standard error",
+		Note:    "A relative path is below `chdir`. SIGUSR1 opens the file anew. See logging.md.",
+		Since:   "0.1.0",
+	},
+	{
+		Name: "capture_output", Flag: "capture-output", Group: Logging, Kind: Bool,
+		Default: "false",
+		Help:    "Write standard output and error of the application to errorlog",
+		Since:   "0.1.0",
+	},
+	{
+		Name: "accesslog", Flag: "access-logfile", Metavar: "FILE", Group: Logging, Kind: String,
+		DefaultHelp: "no access log",
+		Help:        "Write a line for each request to this file; - is standard output, journal is systemd's journal",
+		Note:        "A relative path is below `chdir`; a file called journal is `./journal`. The journal gets fields too, such as HTTP_STATUS. Gunicorn has an access log also where a `logconfig` is given and this is not; here it is written by the gateway, and no `logconfig` applies to it.",
+		Since:       "0.1.0",
+	},
+	{
+		Name: "access_log_format", Flag: "access-logformat", Metavar: "FORMAT", Group: Logging, Kind: String,
+		Default:     `%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s"`,
+		DefaultHelp: "combined",
+		Help:        "Format of the access log: combined, gunicorn (the same), json, or a text of atoms",
+		Note:        "logging.md has the atoms. Beside Gunicorn's there are `%(request_id)s` and `%(queue_time)s`. An unknown atom is refused; Gunicorn writes a dash.",
+		Since:       "0.1.0",
+	},
+	{
+		Name: "access_log_buffer", Flag: "access-log-buffer", Metavar: "SIZE", Group: Logging, Kind: Bytes,
+		Default: "4MiB", Min: 64 << 10, Max: 1 << 30,
+		Help:  "Memory for lines of the access log that could not be written yet",
+		Note:  "Gunicorn has no such setting: a log that takes nothing holds up its workers. Here lines past this are dropped, and counted in the error log.",
+		Since: "0.1.0",
+	},
+	{
+		Name: "disable_redirect_access_to_syslog", Flag: "disable-redirect-access-to-syslog", Group: Logging, Kind: Bool,
+		Default: "false",
+		Help:    "Send no lines of the access log to syslog",
+		Since:   "0.1.0",
+	},
+	{
+		Name: "syslog", Flag: "log-syslog", Group: Logging, Kind: Bool,
+		Default: "false",
+		Help:    "Send the logs to syslog too",
+		Since:   "0.1.0",
+	},
+	{
+		Name: "syslog_addr", Flag: "log-syslog-to", Metavar: "ADDRESS", Group: Logging, Kind: String,
+		Default: "udp://localhost:514",
+		Help:    "Where syslog is: udp://HOST:PORT, tcp://HOST:PORT, or unix://PATH with #dgram or #stream behind it",
+		Note:    "Over TCP a message ends with a line feed, as rsyslog wants it; Gunicorn's end with a zero byte.",
+		Since:   "0.1.0",
+	},
+	{
+		Name: "syslog_prefix", Flag: "log-syslog-prefix", Metavar: "NAME", Group: Logging, Kind: String,
+		DefaultHelp: "the application's name",
+		Help:        "Program's name in syslog, between gunicorn. and .error or .access",
+		Since:       "0.1.0",
+	},
+	{
+		Name: "syslog_facility", Flag: "log-syslog-facility", Metavar: "FACILITY", Group: Logging, Kind: Choice,
+		Default: "user", Choices: []string{
+			"auth", "authpriv", "cron", "daemon", "ftp", "kern", "lpr", "mail", "news", "security", "syslog", "user", "uucp",
+			"local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
+		},
+		Help:  "Facility of messages to syslog",
+		Since: "0.1.0",
+	},
+	{
+		Name: "logger_class", Flag: "logger-class", Metavar: "CLASS", Group: Logging, Kind: String,
+		Default: "gunicorn.glogging.Logger",
+		Help:    "Class of worker.log and server.log, as module.Class",
+		Note:    "The default and `simple` stand for Indrik's own. Subclasses of Gunicorn's need the gunicorn package installed beside the application; nothing else of it is used. Access lines do not go through it.",
+		Since:   "0.1.0",
+	},
+	{
+		Name: "logconfig", Flag: "log-config", Metavar: "FILE", Group: Logging, Kind: String,
+		DefaultHelp: "none",
+		Help:        "Configure Python's logging from this ini file before the application is loaded",
+		Note:        "A `logconfig_dict` in gunicorn.conf.py counts before `logconfig_json`, and that before this.",
+		Since:       "0.1.0",
+	},
+	{
+		Name: "logconfig_json", Flag: "log-config-json", Metavar: "FILE", Group: Logging, Kind: String,
+		DefaultHelp: "none",
+		Help:        "Configure Python's logging from this JSON file before the application is loaded",
+		Note:        "A file that is not there is refused; Gunicorn then logs with its defaults and says nothing.",
+		Since:       "0.1.0",
+	},
+	{
+		Name: "statsd_host", Flag: "statsd-host", Metavar: "ADDRESS", Group: Logging, Kind: String,
+		DefaultHelp: "none",
+		Help:        "Send numbers to the StatsD at HOST:PORT or unix://PATH",
+		Since:       "0.1.0",
+	},
+	{
+		Name: "statsd_prefix", Flag: "statsd-prefix", Metavar: "PREFIX", Group: Logging, Kind: String,
+		DefaultHelp: "none",
+		Help:        "Put this before the names of numbers",
+		Since:       "0.1.0",
+	},
+	{
+		Name: "dogstatsd_tags", Flag: "dogstatsd-tags", Metavar: "TAGS", Group: Logging, Kind: String,
+		DefaultHelp: "none",
+		Help:        "Tags of DogStatsD for all numbers: NAME:VALUE with commas between them",
+		Since:       "0.1.0",
+	},
+	{
+		Name: "enable_backlog_metric", Flag: "enable-backlog-metric", Group: Logging, Kind: Bool,
+		Default: "false",
+		Help:    "Send the length of the accept queues to StatsD, once a second",
+		Since:   "0.1.0",
+	},
+}
