@@ -17,11 +17,11 @@ var (
 	ErrBoot = errors.New("worker failed to boot")
 )
 
-// bootFailure is why the first generation did not come up. Its text is what
+// bootFailure is why a generation did not come up. Its text is what
 // the worker wrote about it, a traceback as a rule, and is printed raw because
 // people and their tools read tracebacks as they are.
 type bootFailure struct {
-	kind   error  // ErrLoad or ErrBoot
+	kind   error  // ErrLoad, ErrBoot or ErrConfig
 	what   string // what was being done: `load app:application`
 	reason string // one line
 	text   string // everything the worker said, or ""

@@ -104,7 +104,7 @@ func (m *master) scriptEnded(exit pool.Exit) {
 		if r.said == "" {
 			r.said = ending(exit)
 		}
-		m.refuse(fmt.Errorf("%w: %s: %s", ErrConfig, r.script.Name, strings.TrimSpace(r.said)))
+		m.refuse(&bootFailure{kind: ErrConfig, what: "run " + r.script.Name, reason: lastLine(r.said), text: r.said})
 	}
 }
 
