@@ -92,7 +92,7 @@ func (g *generation) agree(c course, equipped bool) error {
 		return fmt.Errorf("a worker has %d seats where the scoreboard shows %d", c.seats, g.board.Seats())
 	}
 	if old := g.course.Load(); old != nil && *old != c && !g.fluid {
-		return fmt.Errorf("this worker takes %v, but the workers before it take %v: the application has become another one, restart the service", c, *old)
+		return fmt.Errorf("this worker takes %v, but the workers before it take %v: the application has become another one, reload the service", c, *old)
 	}
 	g.course.Store(&c)
 	return nil

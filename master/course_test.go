@@ -46,7 +46,7 @@ func TestWorkersOfAGenerationAgree(t *testing.T) {
 		reason   string
 	}{
 		"the same":           {first, true, ""},
-		"another interface":  {course{"asgi", 1000, true}, true, "restart the service"},
+		"another interface":  {course{"asgi", 1000, true}, true, "reload the service"},
 		"more seats":         {course{"wsgi", 2, false}, false, "scoreboard"},
 		"a lane that is not": {course{"asgi", 1000, true}, false, "has none"},
 	} {

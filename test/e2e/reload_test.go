@@ -5,7 +5,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -140,6 +139,7 @@ func TestARequestLivesThroughAReload(t *testing.T) {
 	eachClass(t, 8, func(t *testing.T, c class) {
 		w := newSite(t, c.app)
 		s := serve(t, w.launch(append([]string{"-w", "2"}, c.args...)...))
+		s.allServe(2)
 		slow := s.client()
 		slow.send("GET /hold/held/4 HTTP/1.1\r\nHost: test\r\n\r\n")
 		s.note("held")
@@ -215,120 +215,6 @@ func TestReloadChangesAddresses(t *testing.T) {
 	s.stop()
 }
 
-// Whatever is wrong, the reload is refused with the reason, and the service goes on
-// as before; the next one, with the fault mended, works.
-func TestReloadsThatFail(t *testing.T) {
-	w := newSite(t, "plain")
-	good := "graceful_timeout = 5\n"
-	w.put("indrik.toml", good)
-	s := serve(t, w.launch("-w", "2"))
-	s.allow("Traceback (most recent", "reload failed", "worker ended: ")
-	load := s.load(2, "/")
-	for n, fault := range []struct{ config, version, want string }{
-		{"timeout = -1\n", "", "timeout"},
-		{"no_such_setting = 1\n", "", "no_such_setting"},
-		{"chdir = \"/nonexistent\"\n", "", "/nonexistent"},
-		{"certfile = \"none.pem\"\nkeyfile = \"none.pem\"\n", "", "none.pem"},
-		{good, "syntax error", "SyntaxError"},
-		{good, "import os; os._exit(7)", "ended with status 7"},
-		{good, "import os; os.kill(os.getpid(), 9)", "SIGKILL"},
-		{good + "boot_timeout = 1\n", "import time; time.sleep(60)", "not ready within 1s"},
-		{good + "preload_app = true\n", "1/0", "ZeroDivisionError"},
-	} {
-		w.put("indrik.toml", fault.config)
-		if fault.version != "" {
-			w.put("version.py", fault.version+"\n")
-		}
-		if line := s.failReload(n + 1); !strings.Contains(line, fault.want) {
-			t.Errorf("%q with %q gave %q, want %q in it", fault.config, fault.version, line, fault.want)
-		}
-		w.version("1")
-		s.wants("/version", 200, "1")
-	}
-	w.put("indrik.toml", good)
-	w.version("2")
-	s.reload(1)
-	s.wants("/version", 200, "2")
-	load.end().atMost(t, nil)
-	s.stop()
-}
-
-// An address that somebody else has: nothing of the present ones is let go.
-func TestReloadThatCannotBind(t *testing.T) {
-	w := newSite(t, "plain")
-	busy, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer busy.Close()
-	own := "unix:" + filepath.Join(w.dir, "socket")
-	w.put("indrik.toml", fmt.Sprintf("bind = %q\n", own))
-	l := w.launch()
-	l.bind = []string{}
-	s := serve(t, l)
-	s.allow("reload failed")
-	w.put("indrik.toml", fmt.Sprintf("bind = [%q, %q]\n", "unix:"+filepath.Join(w.dir, "other"), busy.Addr().String()))
-	if line := s.failReload(1); !strings.Contains(line, "address already in use") {
-		t.Errorf("the reload failed with %q", line)
-	}
-	s.wants("/version", 200, "1")
-	if _, err := os.Stat(filepath.Join(w.dir, "other")); err == nil {
-		t.Error("the socket that was bound for the reload is still there")
-	}
-	s.stop()
-}
-
-// Every process may be killed at any time of a reload; at its end something serves,
-// and the next reload works.
-func TestKillsDuringAReload(t *testing.T) {
-	slow := "import time\nfrom notes import note\nnote('importing', 1)\ntime.sleep(1.5)\n"
-	for _, victim := range []string{"mold", "worker", "gateway", "old worker"} {
-		t.Run(victim, func(t *testing.T) {
-			w := newSite(t, "plain")
-			s := serve(t, w.launch("-w", "1"))
-			s.allow("reload failed", "worker ended", "mold ended", "gateway ended", "worker not understood")
-			s.wants("/version", 200, "1")
-			old := map[string]int{"mold": s.the("mold"), "worker": s.the("worker")}
-			w.put("version.py", slow+"VERSION = '2'\n")
-			s.kill(s.pid, syscall.SIGHUP)
-			s.note("importing")
-			fresh := func(role string) (pid int) {
-				s.until("a new "+role, func() bool {
-					all := slices.DeleteFunc(s.children(role), func(pid int) bool { return pid == old[role] })
-					if len(all) == 1 {
-						pid = all[0]
-					}
-					return len(all) == 1
-				})
-				return pid
-			}
-			switch victim {
-			case "mold":
-				s.kill(fresh("mold"), syscall.SIGKILL)
-			case "worker":
-				s.kill(fresh("worker"), syscall.SIGKILL)
-			case "gateway":
-				s.kill(s.the("gateway"), syscall.SIGKILL)
-			case "old worker":
-				s.kill(old["worker"], syscall.SIGKILL)
-			}
-			s.until("the reload is over", func() bool {
-				return s.stderr.count("reload done") == 1 || s.stderr.count("reload failed") == 1
-			})
-			failed := victim == "worker"
-			if got := s.stderr.count("reload failed") == 1; got != failed {
-				t.Errorf("the reload failed: %v, want %v", got, failed)
-			}
-			s.hangUp()
-			s.wants("/version", 200, map[bool]string{true: "1", false: "2"}[failed])
-			w.version("3")
-			s.reload(s.stderr.count("reload done") + 1)
-			s.wants("/version", 200, "3")
-			s.stop()
-		})
-	}
-}
-
 // A second HUP during a reload is obeyed after it, TERM at once, and what TTIN added
 // is lost.
 func TestSignalsDuringAReload(t *testing.T) {
@@ -362,6 +248,7 @@ func TestSignalsDuringAReload(t *testing.T) {
 func TestReloadChangesTheInterface(t *testing.T) {
 	w := newSite(t, "plain")
 	s := serve(t, w.launch("-w", "2", "--graceful-timeout", "6"))
+	s.allServe(2)
 	load, single := s.load(4, "/"), s.loadWith(2, "/", "Connection: close\r\n")
 	w.put("site_app.py", "from aplain import application as inner\nfrom version import VERSION\n"+siteApps["aplain"])
 	w.version("2")
@@ -375,117 +262,5 @@ func TestReloadChangesTheInterface(t *testing.T) {
 	s.wants("/version", 200, "3")
 	load.end().atMost(t, nil)
 	single.end().atMost(t, nil)
-	s.stop()
-}
-
-// gunicorn.conf.py is run again, by another mold; its settings and hooks are those of
-// the new generation, and one that raises makes the reload fail.
-func TestReloadRunsTheConfigurationFile(t *testing.T) {
-	w := newSite(t, "plain")
-	tr := trace{t, filepath.Join(w.dir, "trace")}
-	script := func(workers int, more string) {
-		w.put("gunicorn.conf.py", fmt.Sprintf(`
-workers = %d
-def note(*words):
-    with open(%q, "a") as file:
-        print(*words, file=file)
-def on_starting(server): note("on_starting", server.num_workers)
-def on_reload(server): note("on_reload", server.num_workers)
-def nworkers_changed(server, new, old): note("nworkers_changed", new, old)
-def when_ready(server): note("when_ready", 1)
-def child_exit(server, worker): note("child_exit", worker.pid)
-%s
-`, workers, tr.path, more))
-	}
-	script(1, "")
-	s := serve(t, w.launch())
-	s.allow("Traceback (most recent", "reload failed", "mold ended")
-	old := s.the("worker")
-	script(3, "threads = 2\nworker_class = 'gthread'")
-	s.reload(1)
-	s.allServe(3)
-	if got := tr.await("child_exit", 1); got[0][0] != strconv.Itoa(old) {
-		t.Errorf("child_exit of %s, want that of %d", got[0][0], old)
-	}
-	for n, broken := range []struct{ more, want string }{
-		{"1 / 0", "ZeroDivisionError"},
-		{"timeout = 'soon'", "timeout"},
-		{"def on_reload(server): raise ValueError('not now')", "not now"},
-		{"import os; os._exit(3)", "status 3"},
-	} {
-		script(1, broken.more)
-		if line := s.failReload(n + 1); !strings.Contains(line, broken.want) {
-			t.Errorf("%q gave %q, want %q in it", broken.more, line, broken.want)
-		}
-		s.wants("/version", 200, "1")
-	}
-	if n := len(s.children("worker")); n != 3 {
-		t.Errorf("%d workers after reloads that failed, want 3", n)
-	}
-	script(2, "")
-	s.reload(2)
-	for hook, want := range map[string][][]string{
-		"on_starting":      {{"1"}},
-		"on_reload":        {{"3"}, {"2"}},
-		"nworkers_changed": {{"1", "None"}, {"3", "1"}, {"1", "3"}, {"2", "3"}},
-		"when_ready":       {{"1"}},
-	} {
-		got := tr.of(hook)
-		if fmt.Sprint(got) != fmt.Sprint(want) {
-			t.Errorf("%s: got %q, want %q", hook, got, want)
-		}
-	}
-	s.stop()
-}
-
-// systemd is told of the beginning, the progress and the end of a reload, whether it
-// is done or refused.
-func TestReloadTellsSystemd(t *testing.T) {
-	w := newSite(t, "plain")
-	dir, err := os.MkdirTemp("", "nfy") // short: the path must fit sockaddr_un
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = os.RemoveAll(dir) }() // a socket in the temporary directory harms nobody
-	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "n"), Net: "unixgram"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	said := func(until string) (all []string) {
-		t.Helper()
-		_ = conn.SetReadDeadline(time.Now().Add(patience)) // sockets have deadlines
-		for buffer := make([]byte, 8192); ; {
-			n, err := conn.Read(buffer)
-			if err != nil {
-				t.Fatalf("systemd was not told %q, but %q", until, all)
-			}
-			if all = append(all, string(buffer[:n])); strings.Contains(all[len(all)-1], until) {
-				return all
-			}
-		}
-	}
-	l := w.launch("-w", "1")
-	l.env = []string{"NOTIFY_SOCKET=" + filepath.Join(dir, "n")}
-	s := serve(t, l)
-	s.allow("Traceback (most recent", "reload failed")
-	said("READY=1")
-	w.put("version.py", "import time\ntime.sleep(3)\nVERSION = '2'\n")
-	s.kill(s.pid, syscall.SIGHUP)
-	said("RELOADING=1\nMONOTONIC_USEC=")
-	during := strings.Join(said("READY=1"), "\n")
-	for _, part := range []string{"EXTEND_TIMEOUT_USEC=", "reload: 0 of 1 worker of generation 2 ready", "serving: 1 worker, generation 2"} {
-		if !strings.Contains(during, part) {
-			t.Errorf("during the reload systemd was not told %q, but %q", part, during)
-		}
-	}
-	s.stderr.await(t, 1, "reload done")
-	w.put("version.py", "1/0\n")
-	s.kill(s.pid, syscall.SIGHUP)
-	said("RELOADING=1")
-	refused := said("READY=1")
-	if last := refused[len(refused)-1]; !strings.Contains(last, "generation 2; reload failed: ") || !strings.Contains(last, "ZeroDivisionError") {
-		t.Errorf("after a reload that was refused systemd was told %q", last)
-	}
 	s.stop()
 }
