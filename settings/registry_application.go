@@ -28,7 +28,7 @@ var applicationSettings = []Setting{
 	},
 	{
 		Name: "python", Flag: "python", Metavar: "PATH", Group: Application, Kind: String,
-		DefaultHelp: "the active virtual environment's python, else python3",
+		DefaultHelp: "that of the virtual environment indrik is installed in, else of the active one, else python3",
 		Help:        "Run the application with this Python, 3.9 or newer",
 		Note:        "Gunicorn has no such setting: it runs in the Python that started it.",
 		Since:       "0.1.0",

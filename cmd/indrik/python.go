@@ -16,13 +16,20 @@ import (
 // an absolute path, in a layer that replaces what was given. Symbolic links
 // are kept as they are: a virtual environment is one, and Python finds its
 // packages by the path it was called with.
+//
+// Not given, it is that of the virtual environment into which pip installed this
+// binary, as a script there would have it; else that of the active one; else the
+// first in PATH.
 func findPython(p process, layers []settings.Layer) (settings.Layer, error) {
 	item, source := settings.Strongest("python", layers...)
 	name, origin := item.Text(), item.Origin
 	remedy := "give the path of an interpreter with --python"
 	if name == "" {
 		source = settings.Default
-		if venv := p.getenv("VIRTUAL_ENV"); venv != "" {
+		if beside := pythonBeside(p.executable); beside != "" {
+			name, origin = beside, "the virtual environment of "+p.executable
+			remedy = "make that virtual environment anew, or " + remedy
+		} else if venv := p.getenv("VIRTUAL_ENV"); venv != "" {
 			name, origin = filepath.Join(venv, "bin", "python"), "VIRTUAL_ENV"
 			remedy = "deactivate that virtual environment, or " + remedy
 		} else {
@@ -39,6 +46,17 @@ func findPython(p process, layers []settings.Layer) (settings.Layer, error) {
 	}
 	item = settings.Item{Name: "python", Texts: []string{path}, Origin: origin}
 	return settings.Layer{Source: source, Items: []settings.Item{item}}, nil
+}
+
+// pythonBeside is the interpreter of the virtual environment whose bin directory
+// holds this binary, or "" if that is none. Whether it can be used is not asked.
+func pythonBeside(binary string) string {
+	bin := filepath.Dir(binary)
+	// What makes a directory a virtual environment, to Python itself (site).
+	if _, err := os.Stat(filepath.Join(filepath.Dir(bin), "pyvenv.cfg")); err != nil {
+		return ""
+	}
+	return filepath.Join(bin, "python")
 }
 
 // findExecutable looks a program up as a shell would, and returns an absolute

@@ -50,6 +50,28 @@ func TestPythonIsFound(t *testing.T) {
 	}
 }
 
+// `pip install indrik` puts the binary into a virtual environment, and means the
+// Python there, whether or not another one is active.
+func TestPythonOfTheVirtualEnvironmentThatHoldsTheBinary(t *testing.T) {
+	venv := t.TempDir()
+	writeProgram(t, filepath.Join(venv, "bin", "python"), 0o755)
+	tr := newTrial(t, "app")
+	tr.env = append(tr.env, "VIRTUAL_ENV="+t.TempDir())
+	tr.executable = filepath.Join(venv, "bin", "indrik")
+	if status, _, _ := tr.run(); status == exitOK {
+		t.Fatal("a directory without pyvenv.cfg was taken for a virtual environment")
+	}
+	if err := os.WriteFile(filepath.Join(venv, "pyvenv.cfg"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if status, _, stderr := tr.run(); status != exitOK {
+		t.Fatalf("status %d: %s", status, stderr)
+	}
+	if got, want := tr.master.Settings.Python(), filepath.Join(venv, "bin", "python"); got != want {
+		t.Errorf("got %s from %s, want %s", got, tr.master.Settings.Origin("python"), want)
+	}
+}
+
 // The master changes its directory later, so a relative path must be settled
 // before.
 func TestPythonIsAbsolute(t *testing.T) {

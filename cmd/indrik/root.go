@@ -43,8 +43,7 @@ func newRoot(p process) *cobra.Command {
 	// could not be served by its name.
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetHelpCommand(&cobra.Command{Use: "-help", Hidden: true})
-	completeChoices(root)
-	root.AddCommand(newGateway(p), newManPage(), newShellCompletion(root), newUnitFiles(p))
+	root.AddCommand(newGateway(p), newUnitFiles(p))
 	if other := command(p); other != nil {
 		root.AddCommand(other)
 	}

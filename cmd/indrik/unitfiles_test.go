@@ -2,68 +2,10 @@ package main
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/indrik/indrik/settings"
 )
-
-// The manual page has every setting, and groff finds nothing to complain of.
-func TestManPage(t *testing.T) {
-	status, page, stderr := newTrial(t, "man-page").run()
-	if status != exitOK || stderr != "" {
-		t.Fatalf("status %d: %s", status, stderr)
-	}
-	for _, s := range settings.All() {
-		if !strings.Contains(page, `\fB\-\-`+roff(s.Flag)+`\fR`) {
-			t.Errorf("no --%s in the page", s.Flag)
-		}
-	}
-	groff, err := exec.LookPath("groff")
-	if err != nil {
-		t.Skip("groff is not installed")
-	}
-	cmd := exec.Command(groff, "-man", "-Tutf8", "-ww", "-z")
-	cmd.Stdin = strings.NewReader(page)
-	if said, err := cmd.CombinedOutput(); err != nil || len(said) > 0 {
-		t.Errorf("groff: %v\n%s", err, said)
-	}
-}
-
-func TestRoffIsOnlyText(t *testing.T) {
-	for text, want := range map[string]string{
-		"a-b":   `a\-b`,
-		`\n`:    `\en`,
-		".so x": `\&.so x`,
-		"'x":    `\&'x`,
-		"a\n.b": "a .b",
-	} {
-		if got := roff(text); got != want {
-			t.Errorf("%q: got %q, want %q", text, got, want)
-		}
-	}
-}
-
-// What the shells would run on a Tab.
-func TestShellCompletion(t *testing.T) {
-	for _, shell := range []string{"bash", "zsh", "fish"} {
-		status, script, _ := newTrial(t, "shell-completion", shell).run()
-		if status != exitOK || !strings.Contains(script, "indrik") {
-			t.Errorf("%s: status %d, %d bytes", shell, status, len(script))
-		}
-	}
-	if status, _, stderr := newTrial(t, "shell-completion", "tcsh").run(); status != exitUsage || !strings.Contains(stderr, "bash, zsh or fish") {
-		t.Errorf("tcsh: status %d, %s", status, stderr)
-	}
-	if _, said, _ := newTrial(t, "__complete", "--worker-class", "gt").run(); !strings.Contains(said, "gthread\n") {
-		t.Errorf("--worker-class gt: got %q", said)
-	}
-	if _, said, _ := newTrial(t, "__complete", "--graceful").run(); !strings.HasPrefix(said, "--graceful-timeout") {
-		t.Errorf("--graceful: got %q", said)
-	}
-}
 
 // One broken file must not take the others' units away at a daemon-reload, and
 // its error must be told, not only be a status.
