@@ -4,14 +4,14 @@ FUZZTIME ?= 30s
 GOTEST   ?= go test -race -p 2 -timeout 10m
 STATIC   := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # The lab runs by itself: it says why when it is skipped, which go test shows only under -v.
-PACKAGES  = $$(go list ./... | grep -v /test/lab)
+PACKAGES  = $$(go list ./... | grep -v -e /test/lab -e /test/packages)
 SCRIPTS   = test/install test/fuzz .ci/run $(wildcard bench/run test/*.sh bench/*.sh)
 
 # At a terminal it gets a process group of its own: Ctrl-C would end make as well,
 # and make says that with status 130 whatever became of the server.
 HELLO     = bin/indrik --chdir examples/hello -w 2 -b 127.0.0.1:8000 app:app
 
-.PHONY: help build run test test-go test-python lab lint check fuzz bench docs clean
+.PHONY: help build run test test-go test-python test-packages lab lint check fuzz bench docs deb rpm wheel container install clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -37,6 +37,35 @@ test-python: ## tests of the Python side
 lab: build ## tests of units and activation in a real systemd (root, systemd-container)
 	go test -v -timeout 10m ./test/lab
 
+deb: ## build/deb/: the Debian packages, of source and binary (packaging/tools installs what that needs)
+	packaging/deb/build
+
+rpm: ## build/rpm/: the RPM
+	packaging/rpm/build
+
+wheel: ## build/wheel/: wheels for amd64 and arm64
+	@set -e; for arch in amd64 arm64; do \
+	  GOARCH=$$arch packaging/build build/$$arch; \
+	  VERSION=$${VERSION:-$$(sed -n 's/^\tversion = "\(.*\)"/\1/p' cmd/indrik/version.go)} packaging/wheel/build build/$$arch/indrik build/wheel; \
+	done
+
+container: ## the image indrik, with podman or docker
+	$$(command -v podman || command -v docker || echo podman) build --tag indrik --file packaging/container/Containerfile .
+
+install: ## install below DESTDIR what packages hold, as root
+	packaging/build
+	packaging/install "$(DESTDIR)/"
+
+test-packages: ## build all packages twice and test them: lintian, rpmlint, in a real systemd, as PID 1
+	packaging/tools
+	rm -rf build
+	$(MAKE) --no-print-directory deb rpm wheel
+	KIND=binary OUT=build/deb-again packaging/deb/build
+	KIND=binary OUT=build/deb-newer packaging/deb/build 0.1.0+newer
+	OUT=build/rpm-again packaging/rpm/build
+	OUT=build/rpm-newer packaging/rpm/build 0.1.1
+	go test -v -timeout 15m ./test/packages
+
 lint: ## gofmt, vet, staticcheck, ruff, mypy, shellcheck
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "gofmt -w these:"; echo "$$unformatted"; exit 1; }
 	go vet ./...
@@ -59,5 +88,5 @@ docs: ## make the documents that come from the registry: settings, help, manual 
 	go test ./cmd/indrik -run 'TestHelp|TestDocumentsAreCurrent' -update
 
 clean: ## remove what make made
-	rm -rf bin .venv
+	rm -rf bin build .venv
 	find . -name __pycache__ -prune -exec rm -rf {} +

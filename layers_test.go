@@ -44,6 +44,7 @@ var layers = map[string][]string{
 	"internal/testproc": {},
 	"test/e2e":          {"settings"}, // the registry, to go through all of it
 	"test/lab":          {},
+	"test/packages":     {},
 	"units":             {}, // tests of the unit files only
 }
 
