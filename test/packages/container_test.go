@@ -1,6 +1,7 @@
 package packages
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -74,7 +75,8 @@ for at in $(awk '{print $2}' /proc/mounts); do
 done
 cd "$1"
 exec setpriv --reuid=12345 --regid=0 --clear-groups --no-new-privs --bounding-set=-all \
-	env -i PATH=/usr/bin:/bin INDRIK_TMP_UPLOAD_DIR=/dev/shm NOTE="$1/run/note" "$1/indrik" "${@:2}"`
+	env -i PATH=/usr/bin:/bin INDRIK_TMP_UPLOAD_DIR=/dev/shm \
+	INDRIK_ACCESSLOG=- INDRIK_ACCESS_LOG_FORMAT=json NOTE="$1/run/note" "$1/indrik" "${@:2}"`
 	cmd := exec.Command(unshare, append([]string{"--pid", "--fork", "--mount", "--mount-proc", "--kill-child", "--",
 		"bash", "-c", script, "bash", dir}, args...)...)
 	start(t, cmd)
@@ -137,6 +139,23 @@ func TestFirstProcessOfAContainer(t *testing.T) {
 		t.Errorf("an upload of %d bytes: the application got %s", size, got)
 	}
 	stop(t, cmd, first)
+	text, err := os.ReadFile(cmd.Stdout.(*os.File).Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var uploads int
+	for line := range strings.Lines(string(text)) {
+		var entry struct {
+			Method, Target string
+			Status         int
+		}
+		if json.Unmarshal([]byte(line), &entry) == nil && entry.Method == "POST" && entry.Target == "/upload" && entry.Status == 200 {
+			uploads++
+		}
+	}
+	if uploads != 1 {
+		t.Errorf("%d lines of JSON tell of the upload, want one:\n%s", uploads, text)
+	}
 }
 
 // What kubelet does: TERM to PID 1 while requests are in flight. They are finished,
