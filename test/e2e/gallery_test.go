@@ -86,7 +86,7 @@ func exhibit(t *testing.T, name string, requests []request, server []string) (s 
 	cmd := exec.Command(server[0], args...)
 	cmd.Dir = gallery
 	mark := fmt.Sprintf("%s%d.", markPrefix(os.Getpid()), services.Add(1))
-	cmd.Env = append(os.Environ(), "PWD="+gallery, "GALLERY_TRACE="+trace, "PROMETHEUS_MULTIPROC_DIR="+dir, "E2E_DATABASE="+filepath.Join(dir, "db"),
+	cmd.Env = append(os.Environ(), "PWD="+gallery, "GALLERY_TRACE="+trace, "PROMETHEUS_MULTIPROC_DIR="+dir, "E2E_DATABASE="+filepath.Join(dir, "db"), "E2E_STATIC="+dir,
 		"PYTHONDONTWRITEBYTECODE=1", "GORACE=atexit_sleep_ms=0", markEnv+"="+mark)
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
