@@ -196,6 +196,10 @@ func (s *service) judge(lines []string) {
 	if slices.Contains(s.allowed, "worker ended") {
 		s.allow("request failed: ")
 	}
+	const traceback = "Traceback (most recent call last):"
+	if slices.ContainsFunc(s.allowed, func(part string) bool { return strings.Contains(traceback, part) }) {
+		s.allow("[ERROR] request 0x") // the line that it belongs to
+	}
 	for _, line := range lines {
 		if !troubling(line) || slices.ContainsFunc(s.allowed, func(part string) bool { return strings.Contains(line, part) }) {
 			continue
