@@ -88,7 +88,7 @@ class Worker:
         assert post.own is not None
         self.loop = loop
         self.errors = errors
-        self._app = app
+        self._app = post.hooks.around_async(post.worker, app)
         self._state = state
         self._post = post
         self._lane = post.own

@@ -241,6 +241,62 @@ class Hooks:
 
         return watched
 
+    def around_async(self, worker: Worker, app: Callable[..., Any]) -> Callable[..., Any]:
+        """app, an ASGI application, with pre_request before and post_request after each
+        HTTP request; app itself if there is neither. There is no environ, so
+        post_request gets None for it, as in Gunicorn."""
+        if "pre_request" not in self and "post_request" not in self:
+            return app
+
+        before = self._hooks.get("pre_request")
+        after = self._hooks.get("post_request")
+        count = 4 if after is None else arity(after) or 4
+
+        async def watched(scope: dict[str, Any], receive: Callable[..., Any], send: Callable[..., Any]) -> None:
+            if scope["type"] != "http":
+                await app(scope, receive, send)
+                return
+            request, response = Request(_environ(scope)), Response()
+            worker.nr += 1
+
+            async def noted(message: dict[str, Any]) -> None:
+                await send(message)
+                if message["type"] == "http.response.start":
+                    response.status = str(message["status"])
+                    response.headers = [
+                        (n.decode("latin-1"), v.decode("latin-1")) for n, v in message.get("headers", ())
+                    ]
+
+            try:
+                if before is not None:
+                    before(worker, request)
+                await app(scope, receive, noted)
+            finally:
+                self.call_and_log("post_request", *(worker, request, None, response)[:count])
+
+        return watched
+
+
+def _environ(scope: dict[str, Any]) -> Environ:
+    """What Request looks at, from an ASGI scope."""
+    query = scope["query_string"].decode("latin-1")
+    client = scope.get("client") or ("", "")
+    environ: Environ = {
+        "REQUEST_METHOD": scope["method"],
+        "RAW_URI": scope["raw_path"].decode("latin-1") + ("?" + query if query else ""),
+        "QUERY_STRING": query,
+        "wsgi.url_scheme": scope["scheme"],
+        "SERVER_PROTOCOL": "HTTP/" + scope["http_version"],
+        "REMOTE_ADDR": client[0],
+        "REMOTE_PORT": str(client[1]),
+    }
+    for name, value in scope["headers"]:
+        key = name.decode("latin-1").upper().replace("-", "_")
+        key = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key
+        text = value.decode("latin-1")
+        environ[key] = f"{environ[key]},{text}" if key in environ else text
+    return environ
+
 
 def _address(text: str) -> Any:
     if text.startswith("unix:"):

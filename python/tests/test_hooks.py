@@ -103,6 +103,44 @@ def test_pre_request_fails_the_request_and_post_request_follows() -> None:
     assert len(after) == 1
 
 
+def test_asgi() -> None:
+    import asyncio
+
+    seen: list[tuple[Any, ...]] = []
+    called = crew(
+        pre_request=lambda worker, request: seen.append(
+            (request.method, request.uri, request.headers, request.version)
+        ),
+        post_request=lambda worker, request, environ, resp: seen.append((environ, resp.status_code, resp.headers)),
+    )
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 204, "headers": [(b"a", b"b")]})
+
+    async def send(message: Any) -> None: ...
+
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "raw_path": b"/a%20b",
+        "query_string": b"x=1",
+        "scheme": "http",
+        "http_version": "1.1",
+        "client": ("127.0.0.1", 5),
+        "headers": [(b"content-type", b"text/plain"), (b"x-one", b"1"), (b"x-one", b"2")],
+    }
+    worker = called.expect()
+    watched = called.around_async(worker, app)
+    asyncio.run(watched(scope, None, send))
+    asyncio.run(watched({"type": "websocket"}, None, send))
+    assert seen == [
+        ("GET", "/a%20b?x=1", [("CONTENT-TYPE", "text/plain"), ("X-ONE", "1,2")], (1, 1)),
+        (None, 204, [("a", "b")]),
+    ]
+    assert worker.nr == 1
+    assert crew().around_async(worker, app) is app
+
+
 def test_failures() -> None:
     def fail(*anything: Any) -> None:
         raise RuntimeError("no")
