@@ -30,9 +30,9 @@ def main() -> int:
     leave_no_trace()
     afterfork.watch_faults()
     role = mold.run(channel)
-    if isinstance(role, Status):
-        return role
-    return worker.run(role)
+    status = role if isinstance(role, Status) else worker.run(role)
+    afterfork.hear_no_more()
+    return status
 
 
 def leave_no_trace() -> None:

@@ -55,6 +55,13 @@ def hear_sigterm() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
 
 
+def hear_no_more() -> None:
+    """Both, last of all: an interpreter that ends gives signals their default meaning back,
+    and a late order to leave or to reopen files would kill a process whose work is done."""
+    for signum in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(signum, signal.SIG_IGN)
+
+
 class Retirement:
     """The end of taking requests from the shared lane: by SIGTERM, or by a call.
 

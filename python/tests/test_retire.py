@@ -43,6 +43,15 @@ def test_request_in_hand_is_finished(tmp_path):
         assert m.answer(successor, later).body == b"by another"
 
 
+def test_orders_that_come_too_late_harm_nobody():
+    """When the interpreter ends, signals have their default meaning again."""
+    with Master("signalled_at_the_end") as m:
+        m.configure()
+        w = m.ready()
+        assert m.answer(w, m.ask()).body == b"fine"
+        assert w.retire() == 0
+
+
 def test_stream_is_written_to_its_end():
     with Master("gallery:default_timeout") as m:
         m.configure()
