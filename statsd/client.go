@@ -66,7 +66,6 @@ type Client struct {
 
 	conn   net.Conn // of the goroutine
 	failed bool     // the last datagram could not be sent
-	packet []byte
 }
 
 // room bounds metrics that wait, in bytes. A second brings a few hundred.

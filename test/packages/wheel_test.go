@@ -1,6 +1,7 @@
 package packages
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -126,7 +127,9 @@ func get(t *testing.T, socket, path string) string {
 	}
 	client := http.Client{Timeout: stepLimit, Transport: &http.Transport{
 		DisableKeepAlives: true,
-		Dial:              func(string, string) (net.Conn, error) { return net.Dial("unix", socket) },
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+		},
 	}}
 	resp, err := client.Get("http://test" + path)
 	if err != nil {
