@@ -19,10 +19,10 @@ func inMemory(file *os.File) bool {
 	return err == nil
 }
 
-// keep says where the part of a finished body is that is to be sent: where it was,
+// lodge says where the part of a finished body is that is to be sent: where it was,
 // if it is a file on disk or there is memory left for it, else in a spool file at
 // offset 0. done gives back what was reserved and closes what was made.
-func (g *gateway) keep(file *os.File, offset, length int64) (at *os.File, from int64, done func(), err error) {
+func (g *gateway) lodge(file *os.File, offset, length int64) (at *os.File, from int64, done func(), err error) {
 	if !inMemory(file) {
 		return file, offset, func() {}, nil
 	}

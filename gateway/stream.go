@@ -50,7 +50,7 @@ func (x *exchange) respondBytes(rd *dispatch.Reader, out []byte, facts headFacts
 		return 0, fmt.Errorf("%w: %w", errBadReply, err)
 	}
 	if facts.length >= 0 && !facts.bodiless {
-		x.doubt(facts.length, int64(len(body)))
+		x.tellLength(facts.length, int64(len(body)))
 	}
 	out = appendFinished(out, facts, body, state)
 	x.remember(out)
@@ -85,8 +85,8 @@ func (x *exchange) respondFile(rd *dispatch.Reader, file *os.File, out []byte, f
 		x.write(out)
 		return 0, nil
 	}
-	x.doubt(declared, length)
-	file, offset, done, err := x.gateway.keep(file, offset, min(length, declared))
+	x.tellLength(declared, length)
+	file, offset, done, err := x.gateway.lodge(file, offset, min(length, declared))
 	if err != nil {
 		return 0, err
 	}
@@ -103,9 +103,9 @@ func (x *exchange) respondFile(rd *dispatch.Reader, file *os.File, out []byte, f
 	return sent, nil
 }
 
-// doubt says that a body is not as long as the application declared: the client
+// tellLength logs that a body is not as long as the application declared: the client
 // gets what was declared and no more, or can tell that something is missing.
-func (x *exchange) doubt(declared, length int64) {
+func (x *exchange) tellLength(declared, length int64) {
 	if declared != length {
 		x.gateway.log.Error("application declared another length", "client", string(x.conn.client), "declared", declared, "body", length)
 	}

@@ -255,42 +255,42 @@ func (m *master) gates() (all []*gate) {
 	return all
 }
 
-// childSaid finds out whose child it is that said something.
-func (m *master) childSaid(c *child, msg dispatch.Tuple) {
-	if c == m.early {
-		m.scriptSaid(msg)
-		return
-	}
+// whose returns the gateway that a child is, or the generation whose mold it is.
+// It returns neither for the mold that runs a configuration file (m.early), and for
+// a child that was replaced.
+func (m *master) whose(c *child) (*gate, *generation) {
 	for _, gt := range m.gates() {
 		if gt.child == c {
-			m.gatewaySaid(gt, msg)
-			return
+			return gt, nil
 		}
 	}
 	for _, g := range m.generations() {
 		if g.mold.child == c {
-			m.moldSaid(g, msg)
-			return
+			return nil, g
 		}
+	}
+	return nil, nil
+}
+
+func (m *master) childSaid(c *child, msg dispatch.Tuple) {
+	switch gt, g := m.whose(c); {
+	case c == m.early:
+		m.scriptSaid(msg)
+	case gt != nil:
+		m.gatewaySaid(gt, msg)
+	case g != nil:
+		m.moldSaid(g, msg)
 	}
 }
 
 func (m *master) childEnded(c *child, exit pool.Exit) {
-	if c == m.early {
+	switch gt, g := m.whose(c); {
+	case c == m.early:
 		m.scriptEnded(exit)
-		return
-	}
-	for _, gt := range m.gates() {
-		if gt.child == c {
-			m.gatewayEnded(gt, exit)
-			return
-		}
-	}
-	for _, g := range m.generations() {
-		if g.mold.child == c {
-			m.moldEnded(g, exit)
-			return
-		}
+	case gt != nil:
+		m.gatewayEnded(gt, exit)
+	case g != nil:
+		m.moldEnded(g, exit)
 	}
 }
 

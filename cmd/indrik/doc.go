@@ -1,6 +1,8 @@
 // Command indrik serves a Python application: the one binary of Indrik.
 //
 //	indrik [OPTIONS] MODULE[:APP]
+//	indrik check FILE...
+//	indrik migrate FILE
 //
 // # What is decided here and nowhere else
 //
@@ -11,6 +13,7 @@
 //	indrik app:app       the master: supervises, never reads a client's byte
 //	indrik gateway       the gateway: started by the master only, with its
 //	                     channel as descriptor 3
+//	indrik unit-files    the generator of units: started by systemd
 //
 // # Exit status
 //

@@ -20,8 +20,8 @@ func usage() string {
        indrik check FILE... [--app[=MODULE:APP]] [--python PATH]
        indrik migrate FILE [--python PATH]
 
-Serve a Python WSGI application: APP (default: application) of MODULE. APP may
-be a call that makes it, like "hello:make_app('production')". Or check
+Serve a Python application, WSGI or ASGI: APP (default: application) of MODULE.
+APP may be a call that makes it, like "hello:make_app('production')". Or check
 configuration files, and with --app the application too; or write a
 gunicorn.conf.py as an indrik.toml.
 `)
@@ -38,7 +38,8 @@ gunicorn.conf.py as an indrik.toml.
 	option(&b, "v", "version", "Print the version")
 	option(&b, "", "completion SHELL", "Print a script that completes options in bash, zsh or fish")
 	b.WriteString(`
-Options win over the environment. Sockets passed by systemd are served as well.
+Options win over the environment, that over a configuration file. Sockets
+passed by systemd are served as well.
 
 Exit status: 0 served and stopped, 1 could not serve, 2 called wrongly, 3 a
 worker could not boot, 4 the application could not be loaded.
