@@ -229,7 +229,7 @@ def test_busy_worker_is_on_the_scoreboard(shop, tmp_path):
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     number = m.ask(PATH_INFO=str(fifo), QUERY_STRING="waits")
-    until(lambda: m.row()[1] == number)
+    until(lambda: m.row()[1] == number and m.row()[0] == m.row()[2])  # the beat comes last
     beat, _, start, answered, *_ = m.row()
     assert beat == start > 0 and answered == 0
     fifo.write_bytes(b"go")
