@@ -38,7 +38,7 @@
 // # What is not done
 //
 // Accepting connections, datagram and sequential-packet sockets, instances per
-// connection (Accept=yes), SO_REUSEPORT, VSOCK, waiting for a busy address to
+// connection (Accept=yes), VSOCK, waiting for a busy address to
 // come free.
 //
 // # Beside go-systemd

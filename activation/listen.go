@@ -28,6 +28,12 @@ type ListenOptions struct {
 	// itself is never changed, because it belongs to all threads at once.
 	Mode fs.FileMode
 
+	// ReusePort sets SO_REUSEPORT on a TCP socket, so that several sockets of one
+	// user can be bound to one address and the kernel spreads connections over
+	// them. All of them must have it. Connections that wait in a socket when its
+	// last holder closes it are reset.
+	ReusePort bool
+
 	// V6Only keeps an IPv6 socket from taking IPv4 connections. Without it,
 	// [::] accepts both, whatever net.ipv6.bindv6only says.
 	V6Only bool
@@ -108,6 +114,11 @@ func bindTCP(fd, family int, sa unix.Sockaddr, opt ListenOptions) error {
 	}
 	if err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1); err != nil {
 		return err
+	}
+	if opt.ReusePort {
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1); err != nil {
+			return err
+		}
 	}
 	if family == unix.AF_INET6 {
 		only := 0

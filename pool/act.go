@@ -52,7 +52,7 @@ func (p *Pool) said(f saidWhy) {
 // retire asks the slot's process to leave.
 func (p *Pool) retire(s *slot, now time.Duration) {
 	p.move(s, Retire, now, nil)
-	if err := s.proc.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := s.proc.Signal(p.cfg.StopSignal); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		s.log.Error("retire failed", "pid", s.pid, "error", err)
 	}
 }

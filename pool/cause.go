@@ -65,15 +65,15 @@ type Death struct {
 }
 
 // judge says why a process that ended with x left. It reads the slot as it
-// was when the process ended; statuses is Config.Statuses.
+// was when the process ended; stop and statuses are those of [Config].
 //
 // What we did comes first (it was killed for a reason we noted), then what it
 // said itself, then what its status says.
-func judge(s *slot, x Exit, statuses map[int]Cause) Cause {
+func judge(s *slot, x Exit, stop syscall.Signal, statuses map[int]Cause) Cause {
 	switch {
 	case s.phase == Killed:
 		return s.killedFor
-	case s.phase == Draining && left(x), s.act.Leaving && x.Signal == 0 && x.Status == 0:
+	case s.phase == Draining && left(x, stop), s.act.Leaving && x.Signal == 0 && x.Status == 0:
 		return Asked
 	case !s.booted && s.said != nil:
 		return *s.said
@@ -91,12 +91,12 @@ func judge(s *slot, x Exit, statuses map[int]Cause) Cause {
 	}
 }
 
-// left reports whether x is a decent answer to SIGTERM: status 0, death by
+// left reports whether x is a decent answer to the signal stop: status 0, death by
 // that signal (a program without a handler), or 128 plus its number (a shell,
 // a Java machine).
-func left(x Exit) bool {
-	return x.Signal == syscall.SIGTERM ||
-		x.Signal == 0 && (x.Status == 0 || x.Status == 128+int(syscall.SIGTERM))
+func left(x Exit, stop syscall.Signal) bool {
+	return x.Signal == stop ||
+		x.Signal == 0 && (x.Status == 0 || x.Status == 128+int(stop))
 }
 
 // atFault reports whether a death is charged to the restart budget: not if

@@ -45,7 +45,7 @@ func TestCausesOfDeath(t *testing.T) {
 	}
 	for _, c := range cases {
 		s := &slot{life: c.life}
-		got := judge(s, c.exit, statuses)
+		got := judge(s, c.exit, syscall.SIGTERM, statuses)
 		death := Death{Cause: got, From: s.phase}
 		if got != c.want || death.atFault() != c.fault {
 			t.Errorf("%s: got %v, at fault %t, want %v, %t", c.name, got, death.atFault(), c.want, c.fault)

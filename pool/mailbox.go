@@ -3,6 +3,7 @@ package pool
 import (
 	"sync"
 	"syscall"
+	"time"
 )
 
 // mailbox carries facts and orders to the owner. Posting never blocks; the
@@ -82,6 +83,11 @@ type (
 		slot  SlotID
 		pid   int
 		cause Cause
+	}
+	extendSlot struct {
+		slot SlotID
+		pid  int
+		by   time.Duration
 	}
 	describe struct{ answer chan<- []SlotState }
 )

@@ -39,6 +39,8 @@ type Config struct {
 	Activity func(SlotID) Activity
 	// Changed is told every move after it happened. May be nil.
 	Changed func(Change)
+	// StopSignal asks a worker to leave; 0 means SIGTERM.
+	StopSignal syscall.Signal
 	// Statuses names exit statuses by which a worker that was never ready
 	// says why it left, for instance 4: LoadFailed. It makes the cause
 	// certain: what the worker says in words (Failed) may arrive after its
@@ -97,6 +99,9 @@ func New(cfg Config) (*Pool, error) {
 		return nil, err
 	}
 	cfg.Budget = cfg.Budget.withDefaults()
+	if cfg.StopSignal == 0 {
+		cfg.StopSignal = syscall.SIGTERM
+	}
 	if cfg.Log == nil {
 		cfg.Log = hclog.NewNullLogger()
 	}
@@ -187,6 +192,13 @@ func (p *Pool) Retire(slot SlotID) { p.mail.post(retireSlot{slot}) }
 // and gives its death that cause.
 func (p *Pool) Dismiss(slot SlotID, pid int, cause Cause) {
 	p.mail.post(dismissSlot{slot, pid, cause})
+}
+
+// Extend gives the worker of slot more time, if pid is still the process that holds
+// it: no deadline of the phase it is in passes before d from now. It lengthens
+// only, and the next phase has its own limit. d is at least 0.
+func (p *Pool) Extend(slot SlotID, pid int, d time.Duration) {
+	p.mail.post(extendSlot{slot, pid, max(d, 0)})
 }
 
 // Kill ends the pool now: every worker is killed, and Run returns when they

@@ -18,7 +18,7 @@ func (p *Pool) ended(f hasEnded, now time.Duration) {
 	s := p.slot(f.slot)
 	p.observeSlot(s, now) // it may have taken a request since the last tick
 	death := &Death{
-		Slot: s.id, PID: s.pid, Cause: judge(s, f.exit, p.cfg.Statuses), Exit: f.exit,
+		Slot: s.id, PID: s.pid, Cause: judge(s, f.exit, p.cfg.StopSignal, p.cfg.Statuses), Exit: f.exit,
 		From: s.phase, Booted: s.booted, Lived: now - s.born,
 	}
 	var wasReady, pause time.Duration

@@ -99,6 +99,10 @@ func (p *Pool) heard(fact any, now time.Duration) {
 		if s := p.slot(f.slot); s != nil && s.pid == f.pid && s.phase != Vacant && s.phase != Killed {
 			p.overdue(s, f.cause, now)
 		}
+	case extendSlot:
+		if s := p.slot(f.slot); s != nil && s.pid == f.pid {
+			s.extended = max(s.extended, now+f.by)
+		}
 	case killAll:
 		p.rules.serving, p.rules.killing = false, true
 		for _, proc := range p.strays {

@@ -62,9 +62,10 @@ type life struct {
 	born      time.Duration
 	booted    bool // it became ready
 	readyAt   time.Duration
-	said      *Cause // what it said about its end, before the end
-	killedFor Cause  // valid in Killed
-	unwanted  bool   // it is to be replaced
+	said      *Cause        // what it said about its end, before the end
+	killedFor Cause         // valid in Killed
+	unwanted  bool          // it is to be replaced
+	extended  time.Duration // no deadline of this phase is before it
 	act       Activity
 }
 
@@ -88,7 +89,7 @@ func (s *slot) enter(to Phase, now time.Duration) {
 		s.life = life{entered: now}
 		return
 	}
-	s.phase, s.entered = to, now
+	s.phase, s.entered, s.extended = to, now, 0
 	switch to {
 	case Starting:
 		s.born = now
@@ -129,5 +130,5 @@ func (s *slot) deadline(l Limits, fresh time.Duration) (time.Duration, Cause) {
 	if limit == 0 {
 		return 0, cause
 	}
-	return max(since, fresh) + limit, cause
+	return max(max(since, fresh)+limit, s.extended), cause
 }
