@@ -49,6 +49,7 @@ type generation struct {
 	leaving bool                    // it is on its way out: nothing new is started for it
 	spared  bool                    // its gateway sends it nothing any more
 	endedAt time.Time               // when the pool had
+	asked   int64                   // questions for the stacks of its workers
 	strays  int                     // killed workers that the pool never had
 }
 

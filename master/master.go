@@ -147,6 +147,10 @@ func (m *master) heard(f fact) {
 		m.childEnded(f.child, f.exit)
 	case workerSaid:
 		m.workerSaid(f.worker, f.msg)
+	case stacksOffered:
+		m.offerStacks(f)
+	case stacksTaken:
+		m.tookStacks(f)
 	case workerHungUp:
 		m.workerHungUp(f.worker)
 	case spawnWanted:

@@ -36,6 +36,8 @@ func (m *master) workerSaid(w *worker, msg dispatch.Tuple) {
 		m.workerLeaving(w, text(msg, 1))
 	case "changed":
 		m.filesChanged(w, texts(msg, 1))
+	case "tasks":
+		w.tasksTold(int64(number(msg, 1)), text(msg, 2))
 	case "failed":
 		m.workerFailed(w, text(msg, 1), text(msg, 2))
 	default:

@@ -30,9 +30,11 @@ type worker struct {
 	death   *pool.Death
 
 	report *dispatch.Channel
-	silent bool  // the report socket is at its end
-	reply  []int // the gateway's ends, one for each loop
-	own    *lane // a lane of its own; nil if it has none
+	stacks *stackFile // where it shows what it does; nil if it cannot
+	asking *asking    // somebody waits to see that
+	silent bool       // the report socket is at its end
+	reply  []int      // the gateway's ends, one for each loop
+	own    *lane      // a lane of its own; nil if it has none
 }
 
 // equip makes the worker's sockets and returns its ends of them: report, its own
@@ -55,6 +57,7 @@ func (w *worker) equip(loops int, own bool) (theirs []int, err error) {
 	if err != nil {
 		return theirs, fmt.Errorf("watch the report socket of slot %d: %w", w.slot, err)
 	}
+	w.report.SetSendTimeout(sendLimit)
 	if own {
 		l, err := newOwnLane()
 		if err != nil {
@@ -94,6 +97,12 @@ func (w *worker) listen(report *dispatch.Channel, post func(fact)) {
 	defer report.Close() // read side; nothing to lose
 	for {
 		msg, fds, err := report.Receive()
+		if word(msg) == "stacks" {
+			if file := newStackFile(msg, fds); file != nil {
+				post(stacksOffered{w, file})
+			}
+			continue
+		}
 		closeAll(fds)
 		if err != nil {
 			post(workerHungUp{w})
@@ -109,6 +118,7 @@ func (w *worker) release() {
 	closeAll(w.reply)
 	w.reply = nil
 	w.dropOwn()
+	w.dropStacks()
 	if w.report != nil && w.ordered.IsZero() {
 		_ = w.report.Close() // nothing was said yet
 		w.report = nil

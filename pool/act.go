@@ -75,11 +75,15 @@ func (p *Pool) kill(proc process, log hclog.Logger) {
 // signal sends sig to the processes of all slots.
 func (p *Pool) signal(sig syscall.Signal) {
 	for _, s := range p.slots {
-		if s.phase == Vacant || s.phase == Killed {
-			continue
+		if s.phase != Vacant && s.phase != Killed {
+			p.tell(s, sig)
 		}
-		if err := s.proc.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
-			s.log.Error("signal not sent", "pid", s.pid, "signal", sig, "error", err)
-		}
+	}
+}
+
+// tell sends sig to the process of a slot that holds one.
+func (p *Pool) tell(s *slot, sig syscall.Signal) {
+	if err := s.proc.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		s.log.Error("signal not sent", "pid", s.pid, "signal", sig, "error", err)
 	}
 }

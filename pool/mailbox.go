@@ -75,10 +75,15 @@ type (
 		stray bool // it was never let into the slot
 		exit  Exit
 	}
-	resizeTo    struct{ size int }
-	retireSlot  struct{ slot SlotID }
-	killAll     struct{}
-	signalAll   struct{ sig syscall.Signal }
+	resizeTo   struct{ size int }
+	retireSlot struct{ slot SlotID }
+	killAll    struct{}
+	signalAll  struct{ sig syscall.Signal }
+	signalOne  struct {
+		slot SlotID
+		pid  int
+		sig  syscall.Signal
+	}
 	dismissSlot struct {
 		slot  SlotID
 		pid   int

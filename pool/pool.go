@@ -209,6 +209,12 @@ func (p *Pool) Kill() { p.mail.post(killAll{}) }
 // not be one by which they end.
 func (p *Pool) Signal(sig syscall.Signal) { p.mail.post(signalAll{sig}) }
 
+// SignalOne sends sig to the worker of slot, if pid is still the process that holds
+// it: it can reach no other process, whoever has that number by now.
+func (p *Pool) SignalOne(slot SlotID, pid int, sig syscall.Signal) {
+	p.mail.post(signalOne{slot, pid, sig})
+}
+
 // Snapshot describes every slot that is wanted or occupied, in order. The
 // owner answers, so it waits for Run to begin; it is nil after Run has ended.
 func (p *Pool) Snapshot() []SlotState {

@@ -110,6 +110,10 @@ func (p *Pool) heard(fact any, now time.Duration) {
 		}
 	case signalAll:
 		p.signal(f.sig)
+	case signalOne:
+		if s := p.slot(f.slot); s != nil && s.pid == f.pid && s.phase != Vacant {
+			p.tell(s, f.sig)
+		}
 	case describe:
 		f.answer <- p.states(now)
 	}

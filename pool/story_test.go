@@ -40,6 +40,29 @@ func TestResizeRetiresAndAdds(t *testing.T) {
 	})
 }
 
+// A signal for one process reaches that one only, and nobody once it is replaced.
+func TestSignalOne(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := newWorld(t, Config{Size: 2}, nil)
+		synctest.Wait()
+		first := w.worker(1)
+		w.SignalOne(1, first.pid, syscall.SIGUSR1)
+		w.SignalOne(1, w.worker(0).pid, syscall.SIGUSR1)
+		w.SignalOne(7, first.pid, syscall.SIGUSR1)
+		w.Retire(1)
+		synctest.Wait()
+		w.SignalOne(1, first.pid, syscall.SIGUSR1)
+		synctest.Wait()
+		if want := []syscall.Signal{syscall.SIGUSR1, syscall.SIGTERM}; !slices.Equal(first.got, want) {
+			t.Errorf("the first worker got %v, want %v", first.got, want)
+		}
+		if others := append(w.worker(0).got, w.worker(1).got...); len(others) != 0 {
+			t.Errorf("others got %v", others)
+		}
+		w.stop()
+	})
+}
+
 // A worker that is replaced on request was not at fault: no wait, no charge.
 func TestRetireReplacesWithoutCharge(t *testing.T) {
 	inBubble(t, func(t *testing.T) {

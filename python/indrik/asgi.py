@@ -19,7 +19,7 @@ from marshal import loads
 from time import monotonic, monotonic_ns
 from typing import TYPE_CHECKING, Any, Callable, TextIO
 
-from . import afterfork, asgi_loop, load, trouble
+from . import afterfork, asgi_loop, load, stacks, trouble
 from .asgi_body import FileBody, StreamBody
 from .asgi_http import Request
 from .asgi_lifespan import Lifespan, StartupFailed
@@ -116,6 +116,7 @@ class Worker:
         afterfork.watch_sigterm(lambda: self._ask_to_leave("SIGTERM"))
         self._beat()
         self.loop.add_reader(self._lane.fileno(), self._take)
+        self.loop.add_reader(self._post.report.fileno(), self._show)
         self._post.report.send("ready", "asgi", self._post.options["worker_connections"], True)
         await self._retired
 
@@ -229,6 +230,12 @@ class Worker:
         request = self._held.get(number)
         if request is not None:  # else its reply and this news have crossed
             request.leave()
+
+    def _show(self) -> None:
+        """The master asks what the tasks are doing, or is gone."""
+        known = {request.task: f" of request {number:#x}" for number, request in self._held.items()}
+        if not stacks.answer(self._post.report, lambda: stacks.of_tasks(asyncio.all_tasks(self.loop), known)):
+            self.loop.remove_reader(self._post.report.fileno())
 
     # Leaving.
 

@@ -20,14 +20,14 @@ from marshal import loads
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, Callable, TextIO
 
-from . import afterfork, departure
+from . import afterfork, departure, stacks
 from .app import Application, Exchange, FileWrapper, responder
 from .body import opened
 from .load import Failure
 from .reply import Outlet
 from .status import Status
 from .sync import CONTROL, CUT, LOOP_SHIFT
-from .wire import ANSWERED, BEAT, CLOEXEC, MAX_MESSAGE, PeerGone, WireError, close_all, descriptors
+from .wire import ANSWERED, BEAT, CLOEXEC, MAX_MESSAGE, Channel, PeerGone, WireError, close_all, descriptors
 
 if TYPE_CHECKING:
     from .worker import Post
@@ -109,6 +109,7 @@ def run(post: Post, app: Application, hub: Hub, errors: TextIO) -> Status:
     afterfork.watch_sigterm(lambda: _leaving(post, "SIGTERM"))
     crew = _Crew(post, post.own, app, hub, errors)
     crew.start()
+    hub.spawn(_show, post.report, hub)
     post.report.send("ready", "wsgi", crew.seats, True)
     return crew.take()
 
@@ -119,6 +120,13 @@ def _leaving(post: Post, why: str) -> None:
         post.report.send("leaving", why)
     except PeerGone:
         pass  # then the lane will be at its end
+
+
+def _show(report: Channel, hub: Hub) -> None:
+    """A greenlet: tell the master what the others are doing when it asks, until it is gone."""
+    hub.wait_read(report.fileno())
+    while stacks.answer(report, stacks.of_greenlets):
+        hub.wait_read(report.fileno())
 
 
 class _Crew:

@@ -85,6 +85,14 @@ class Channel:
         except GONE as error:
             raise PeerGone from error
 
+    def send_with(self, fd: int, *message: Any) -> None:
+        """Send a message and a copy of a descriptor, which stays the caller's."""
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", fd))]
+        try:
+            self._socket.sendmsg([marshal.dumps(message, MARSHAL_VERSION)], rights, NOSIGNAL)
+        except GONE as error:
+            raise PeerGone from error
+
     def shut_reading(self) -> int:
         """Make every further receive on this end return end of file, and leave the
         other end as it is. Returns the descriptor, which stays the channel's."""

@@ -11,7 +11,22 @@ from dataclasses import dataclass
 from time import monotonic_ns
 from typing import Any, TextIO, cast
 
-from . import afterfork, asgi, departure, greenlets, gthread, load, logs, paste, privileges, reload, spew, sync, trouble
+from . import (
+    afterfork,
+    asgi,
+    departure,
+    greenlets,
+    gthread,
+    load,
+    logs,
+    paste,
+    privileges,
+    reload,
+    spew,
+    stacks,
+    sync,
+    trouble,
+)
 from .app import Application, responder
 from .hooks import HookError, Hooks, Worker
 from .reply import Outlet
@@ -58,6 +73,7 @@ def run(post: Post) -> Status:
     ending itself is ended: its parent is the worker, and there can be only one.
     """
     worker = os.getpid()
+    stacks.offer(post.report)
     afterfork.seal_copies((post.lane, post.own, *post.replies, post.report))
     try:
         try:

@@ -140,7 +140,15 @@ class Worker:
     replies: list[socket.socket]
     own: socket.socket | None = None  # the gateway's end of its own lane
     early: list[tuple[Any, list[int]]] = field(default_factory=list)  # replies not yet asked for
+    signal: int = 0  # that makes it write into stacks
+    stacks: Any = None
     exit: int | None = None  # as os.waitstatus_to_exitcode gives it
+
+    def accept_stacks(self) -> None:
+        """Take the worker's first fact: the file into which a signal makes it write its stacks."""
+        fact, fds = receive(self.report)
+        assert fact[0] == "stacks" and len(fds) == 1, fact
+        self.signal, self.stacks = fact[1], open(fds[0], "rb+", buffering=0)
 
     def fact(self) -> Any:
         return receive(self.report)[0]
@@ -303,6 +311,7 @@ class Master:
         fact = receive(self.channel)[0]
         assert fact[:2] == ("forked", slot), fact
         worker = Worker(slot, fact[2], report, replies, own[0] if own else None)
+        worker.accept_stacks()
         self.workers.append(worker)
         return worker
 

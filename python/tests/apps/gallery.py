@@ -28,6 +28,12 @@ def hello(environ, start_response):
 valid_hello = validator(hello)
 
 
+def stuck(environ, start_response):
+    """Waits in C and keeps the interpreter lock: no Python code can run meanwhile."""
+    never, _writer = os.pipe()
+    ctypes.PyDLL(None).read(never, ctypes.create_string_buffer(1), 1)
+
+
 def facts(environ, start_response):
     """What an application finds in its process."""
     fds = {}
