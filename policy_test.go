@@ -90,6 +90,7 @@ var readOnly = map[string]string{
 	"settings/registry_http2.go http2Settings": "a part of it",
 	"settings/registry_tls.go tlsSettings":     "a part of it",
 
+	"gateway/figures.go bounds":        "table",
 	"gateway/conn.go connPhaseNames":   "table",
 	"gateway/conn.go connMoves":        "table of lawful moves",
 	"gateway/environ.go commonKeys":    "table, computed once",

@@ -50,6 +50,13 @@ func (r *LoopRow) Accepted() uint64 { return r[5].Load() }
 // SetAccepted writes how many connections have been accepted.
 func (r *LoopRow) SetAccepted(n uint64) { r[5].Store(n) }
 
+// Oldest returns since when the request that has waited longest does (see
+// Monotonic); 0 if none waits.
+func (r *LoopRow) Oldest() int64 { return int64(r[6].Load()) }
+
+// SetOldest writes it.
+func (r *LoopRow) SetOldest(ns int64) { r[6].Store(uint64(ns)) }
+
 // A SeatRow is what a worker tells about one of its seats. The worker writes it,
 // from its fork to its death; the master clears it after the worker has been
 // reaped. The setters are for workers written in Go, which tests play.

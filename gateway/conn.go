@@ -179,6 +179,7 @@ func (l *loop) read(c *conn) {
 			l.close(c) // an unfinished request of a client that left is nobody's
 			return
 		}
+		l.figures.Received += uint64(n)
 		// A short read emptied the socket: no second one is needed to learn
 		// that. An end that was reported with the bytes must still be read.
 		c.readable = kept+n == len(buffer)
@@ -273,6 +274,7 @@ func (l *loop) write(c *conn, p []byte) {
 		l.close(c)
 		return
 	}
+	l.figures.Sent += uint64(max(n, 0))
 	if n == len(p) {
 		c.out = nil
 		l.resume(c)
@@ -318,6 +320,7 @@ func askWhetherGone(fd int) {
 // disturbed, and its reply will find no one.
 func (l *loop) abandon(c *conn) {
 	if c.request != nil {
+		l.figures.Abandoned++
 		l.tellLeft(c.request)
 		c.request.conn = nil
 		c.request = nil
@@ -352,6 +355,7 @@ func (l *loop) linger(c *conn) {
 		if err != nil || n == 0 {
 			break
 		}
+		l.figures.Received += uint64(n)
 	}
 	l.close(c)
 }

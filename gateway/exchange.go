@@ -72,7 +72,7 @@ func (l *loop) lend(c *conn, data []byte, work func(*exchange)) error {
 // run does the work on fd, the duplicate of the socket, and gives the connection
 // back.
 func (x *exchange) run(fd int, work func(*exchange)) {
-	x.sock = plain{File: os.NewFile(uintptr(fd), "client"), copies: x.gateway.config.CopyFiles}
+	x.sock = plain{File: os.NewFile(uintptr(fd), "client"), copies: x.gateway.config.CopyFiles, figures: x.gateway.figures}
 	work(x)
 	_ = x.sock.Close()                           // the duplicate; the loop has the socket
 	x.loop.post(func(l *loop) { l.takeBack(x) }) // a loop outlives its connections
@@ -115,7 +115,7 @@ func (x *exchange) serveRequest() {
 		err = x.admit(&h)
 	}
 	x.asked = x.gateway.asks(x.conn, &h, &x.origin)
-	defer func() { x.asked = asked{} }()
+	defer func() { x.asked, x.line = asked{}, logLine{} }() // what comes next is another's
 	if err != nil {
 		x.refuse(err)
 		return
@@ -265,10 +265,11 @@ func (x *exchange) conclude(a answer, answers chan answer, state asked, line log
 		x.feed = nil
 	}
 	if errors.Is(err, errClientLeft) {
+		add(&x.gateway.figures.Abandoned, 1)
 		return
 	}
 	line.trip = a.trip
-	line.log(x.gateway.ledger, status, size, x.head)
+	line.log(x.gateway, status, size, x.head)
 }
 
 // await waits for the answer that decides, and passes informational responses
@@ -307,7 +308,9 @@ func (x *exchange) await(answers <-chan answer) answer {
 // way, so the connection ends.
 func (x *exchange) refuse(why error) {
 	if errors.Is(why, errClientLeft) {
-		x.broken = true
+		if x.broken = true; x.line.began != 0 {
+			add(&x.gateway.figures.Abandoned, 1)
+		}
 		return
 	}
 	state, head := x.asked, []byte(nil) // a body is not quoted: it may be anybody's secret
@@ -315,10 +318,10 @@ func (x *exchange) refuse(why error) {
 		head, state.accept = x.data, acceptIn(x.data)
 	}
 	status := x.writeOwn(why, state, head)
-	if k := x.gateway.ledger; k != nil && x.line.began == 0 {
-		x.line.askUnknown(k, x.conn, dispatch.Monotonic())
+	if x.line.began == 0 {
+		x.line.askUnknown(x.gateway.ledger, x.conn, dispatch.Monotonic())
 	}
-	x.line.log(x.gateway.ledger, status, 0, x.head)
+	x.line.log(x.gateway, status, 0, x.head)
 }
 
 // writeOwn answers for the gateway itself; data is what the client is to blame

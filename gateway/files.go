@@ -91,7 +91,7 @@ func (x *exchange) serveStatic(h *http1.Head) bool {
 	}
 	w.finish() // a body that follows is not read: the connection ends
 	x.keep = w.state.keep && !x.broken
-	x.line.log(x.gateway.ledger, w.status, w.size, x.head)
+	x.line.log(x.gateway, w.status, w.size, x.head)
 	return true
 }
 

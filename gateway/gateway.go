@@ -44,6 +44,8 @@ type gateway struct {
 	stdout     *os.File
 	channel    *dispatch.Channel
 	board      *dispatch.Scoreboard         // the rows of the loops
+	counters   *dispatch.Counters           // a block for each loop, and the last for all goroutines; nil in tests of parts
+	figures    *Figures                     // that last block
 	boards     map[int]*dispatch.Scoreboard // by generation: the rows of its seats
 	ledger     *ledger                      // nil if nothing is noted
 	reopenLog  func() error
@@ -175,7 +177,7 @@ func (g *gateway) obey(m received) error {
 
 func (g *gateway) configure(o *order, fds []int) error {
 	text := item[[]byte](o, 1)
-	if o.bad || len(fds) != 1 || g.loops != nil {
+	if o.bad || len(fds) != 2 || g.loops != nil {
 		return fmt.Errorf("%w: configure", errOrder)
 	}
 	var c Config
@@ -200,6 +202,13 @@ func (g *gateway) configure(o *order, fds []int) error {
 	if g.board, err = dispatch.OpenScoreboard(fds[0]); err != nil {
 		return fmt.Errorf("open the scoreboard: %w", err)
 	}
+	if g.counters, err = dispatch.OpenCounters(fds[1]); err != nil {
+		return fmt.Errorf("open the counters: %w", err)
+	}
+	if g.counters.Words() < figureWords || g.counters.Blocks() != g.config.Loops+1 {
+		return fmt.Errorf("%w: configure: counters of %d blocks", errOrder, g.counters.Blocks())
+	}
+	g.figures = figures(g.counters, g.config.Loops)
 	if err := g.openLedger(); err != nil {
 		return err
 	}

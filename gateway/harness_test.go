@@ -23,13 +23,14 @@ import (
 // rig is a gateway under test: the test is its master and its workers, over the
 // real sockets of docs/protocol.md.
 type rig struct {
-	t       *testing.T
-	master  *dispatch.Channel
-	facts   chan dispatch.Tuple
-	moved   chan int // generations to which nothing goes any more
-	board   *dispatch.Scoreboard
-	lane    [2]int // gateway's end, workers' end
-	address string // of the TCP listener
+	t        *testing.T
+	master   *dispatch.Channel
+	facts    chan dispatch.Tuple
+	moved    chan int // generations to which nothing goes any more
+	board    *dispatch.Scoreboard
+	counters *dispatch.Counters
+	lane     [2]int // gateway's end, workers' end
+	address  string // of the TCP listener
 
 	generation int // of the last lane order
 	ended      chan error
@@ -111,7 +112,9 @@ func startRigWith(t *testing.T, p Process, change func(*Config)) *rig {
 	check(t, err)
 	order, err := ConfigureOrder(config)
 	check(t, err)
-	check(t, g.master.Send(order, g.board.FD()))
+	g.counters, err = NewFigures(config.Loops)
+	check(t, err)
+	check(t, g.master.Send(order, g.board.FD(), g.counters.FD()))
 	g.listen()
 	t.Cleanup(g.end)
 	return g

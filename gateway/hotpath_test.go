@@ -33,7 +33,10 @@ func newLaneBench(t testing.TB, own bool, k *ledger) *bench {
 	need(t, err)
 	config, err := Config{Loops: 1, Epoch: 1}.withDefaults()
 	need(t, err)
-	g := &gateway{config: config, log: hclog.NewNullLogger(), board: board, ledger: k}
+	counters, err := NewFigures(1)
+	need(t, err)
+	g := &gateway{config: config, log: hclog.NewNullLogger(), board: board, ledger: k, counters: counters}
+	g.figures = figures(counters, 1)
 	l, err := newLoop(g, 0)
 	need(t, err)
 	g.loops = []*loop{l}

@@ -65,7 +65,11 @@ func (r *resident) liveHTTP2(conn net.Conn) {
 	go func() { _ = server.Serve(ln) }() // ends with the connection, or by a drain
 	<-ln.taken
 	r.whenDraining(func() { go h.shutDown(server) })
+	f := r.gateway.figures
+	add(&f.HTTP2, 1)
+	add(&f.Now.HTTP2, 1)
 	<-r.sock.gone
+	add(&f.Now.HTTP2, -1)
 }
 
 // shutDown tells the client that no new streams are taken (GOAWAY), lets the

@@ -62,6 +62,7 @@ func (l *loop) accept(ln *listener) {
 			continue
 		}
 		l.accepted++
+		l.figures.Accepted++
 		l.gateway.connections.Add(1)
 		c := &conn{fd: fd, listener: ln, position: -1, fresh: true}
 		c.describe(&sa, &l.gateway.forwarding)

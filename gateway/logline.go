@@ -10,11 +10,14 @@ import (
 
 // logLine is the part of a request's line that is known before its answer. It
 // goes with the request, or with the goroutine that waits for the answer. The
-// zero value is that of a request that nobody notes.
+// zero value is of a request whose line another has.
 type logLine struct {
-	notes [maxRolls][]byte
-	began int64 // CLOCK_MONOTONIC ns: when the head was complete; 0 if nothing was asked
-	trip  trip
+	notes  [maxRolls][]byte
+	began  int64 // CLOCK_MONOTONIC ns: when the head was complete; 0 if another has the line
+	trip   trip
+	opaque bool // the request was not understood
+
+	protocol Protocol
 }
 
 // trip is what became of a request between us and the workers.
@@ -26,8 +29,8 @@ type trip struct {
 
 // ask notes what the logs want to know of a request whose origin was traced.
 func (n *logLine) ask(k *ledger, c *conn, o *origin, h *http1.Head, began int64) {
-	n.began, n.trip = began, trip{}
-	if len(k.rolls) == 0 {
+	n.began, n.trip, n.opaque, n.protocol = began, trip{}, false, c.protocol()
+	if k == nil || len(k.rolls) == 0 {
 		return
 	}
 	o.lookup.conn, o.lookup.origin, o.lookup.head = c, o, h
@@ -44,17 +47,24 @@ func (n *logLine) ask(k *ledger, c *conn, o *origin, h *http1.Head, began int64)
 // askUnknown is ask for a request that was not understood: its client is all
 // there is to say.
 func (n *logLine) askUnknown(k *ledger, c *conn, began int64) {
-	n.began, n.trip = began, trip{}
+	n.began, n.trip, n.opaque, n.protocol = began, trip{}, true, c.protocol()
+	if k == nil {
+		return
+	}
 	for i := range k.rolls {
 		n.notes[i] = k.rolls[i].format.Ask(n.notes[i][:0], &accesslog.Request{Client: c.client})
 	}
 }
 
-// finish notes the answer of a request on the loop's sheet. head is the response
-// as it was sent, or at least its head.
+// finish counts the answer of a request and notes it on the loop's sheet. head is
+// the response as it was sent, or at least its head.
 func (n *logLine) finish(l *loop, status int, size int64, head []byte) {
+	if n.began == 0 {
+		return
+	}
+	l.figures.answered(n.protocol, status, n.took(l.now))
 	s := l.sheet
-	if s == nil || n.began == 0 {
+	if s == nil {
 		return
 	}
 	took := time.Duration(l.now - n.began)
@@ -71,12 +81,26 @@ func (n *logLine) finish(l *loop, status int, size int64, head []byte) {
 	s.count++
 }
 
+// took is the time of an answer that was given now, for figures.
+func (n *logLine) took(now int64) int64 {
+	if n.opaque {
+		return -1
+	}
+	return max(now-n.began, 0)
+}
+
 // log does it for a goroutine.
-func (n *logLine) log(k *ledger, status int, size int64, head []byte) {
-	if k == nil || n.began == 0 {
+func (n *logLine) log(g *gateway, status int, size int64, head []byte) {
+	if n.began == 0 {
 		return
 	}
-	took := time.Duration(dispatch.Monotonic() - n.began)
+	now := dispatch.Monotonic()
+	g.figures.answeredElsewhere(n.protocol, status, n.took(now))
+	k := g.ledger
+	if k == nil {
+		return
+	}
+	took := time.Duration(now - n.began)
 	k.stats.Request(status, took)
 	a := n.response(status, size, took, head)
 	for i := range k.rolls {
@@ -108,19 +132,14 @@ func (n *logLine) detach() { *n = logLine{trip: n.trip} }
 
 // logRefused notes a request that was not understood.
 func (l *loop) logRefused(c *conn, status int, head []byte) {
-	if l.sheet == nil {
-		return
-	}
 	n := &l.unknown
-	n.askUnknown(l.sheet.ledger, c, l.now)
+	n.askUnknown(l.gateway.ledger, c, l.now)
 	n.finish(l, status, 0, head)
 }
 
 // newLine is the line of a request in the hands of a goroutine.
 func (x *exchange) newLine(h *http1.Head) (line logLine) {
-	if k := x.gateway.ledger; k != nil {
-		line.ask(k, x.conn, &x.origin, h, x.began)
-	}
+	line.ask(x.gateway.ledger, x.conn, &x.origin, h, x.began)
 	return line
 }
 

@@ -53,6 +53,7 @@ type loop struct {
 	gateway   *gateway
 	log       hclog.Logger
 	row       *dispatch.LoopRow
+	figures   *Figures
 	boards    map[int]*dispatch.Scoreboard // by generation: the rows of its seats
 	limits    limits
 	mail      mailbox
@@ -113,7 +114,7 @@ type loop struct {
 // newLoop makes the loop's descriptors. They are closed when run returns.
 func newLoop(g *gateway, id int) (*loop, error) {
 	l := &loop{
-		id: id, loopCount: g.config.Loops, gateway: g, row: g.board.Loop(id),
+		id: id, loopCount: g.config.Loops, gateway: g, row: g.board.Loop(id), figures: figures(g.counters, id),
 		boards:   map[int]*dispatch.Scoreboard{},
 		log:      g.log.With("loop", id),
 		limits:   g.config.limits(),
@@ -269,6 +270,7 @@ func (l *loop) report() {
 	l.row.SetDispatched(uint64(l.requests.inFlight() - l.queue.len()))
 	l.row.SetAnswered(l.answered)
 	l.row.SetAccepted(l.accepted)
+	l.row.SetOldest(l.queue.oldest())
 	l.row.SetBeat(l.now)
 }
 

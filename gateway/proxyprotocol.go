@@ -175,6 +175,7 @@ func (l *loop) takeProxyHeader(c *conn, data []byte) int {
 // in a while, for strangers may come in any number.
 func (l *loop) turnAway(c *conn, why error) {
 	l.turned++
+	l.figures.Refused[ReasonStranger]++
 	if l.now >= l.turnedTold {
 		l.log.Warn("connection turned away", "listener", c.listener.name, "client", string(c.client),
 			"error", why, "count", l.turned)

@@ -32,6 +32,14 @@ func (q *queue) pop() *request {
 	return r
 }
 
+// oldest is since when the first of them waits (CLOCK_MONOTONIC ns); 0 if none does.
+func (q *queue) oldest() int64 {
+	if q.len() == 0 {
+		return 0
+	}
+	return q.items[q.first].since
+}
+
 // unpop puts requests back at the front, in the order in which they were taken.
 func (q *queue) unpop(rs []*request) {
 	if q.first < len(rs) {
@@ -89,6 +97,7 @@ func (l *loop) sendBatch(ln *lane, requests []*request) {
 	sent, err := l.outbox.send(ln.fd)
 	for _, r := range requests[:sent] {
 		r.line.trip = trip{dispatched: true, waited: l.now - r.since}
+		l.figures.waited(l.now - r.since)
 		r.phase, r.lane, r.since = dispatched, ln, l.now
 		ln.dispatched++
 		if r.asgi && r.conn != nil && r.conn.ended {

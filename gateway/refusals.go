@@ -63,6 +63,7 @@ func (g *gateway) note(why error, a ownAnswer, c *conn, state *asked, data []byt
 	if errors.Is(why, errForbidden) {
 		return // the application's own decision; it is in the access log
 	}
+	add(&g.figures.Refused[reasonOf(why)], 1)
 	// What clients do is everyday, and of a worker's death the master warns.
 	kind, level, message := &g.refused, hclog.Info, "request refused"
 	switch {

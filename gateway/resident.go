@@ -37,7 +37,7 @@ func (l *loop) settle(c *conn, data []byte, live func(*resident)) {
 	}
 	r := &resident{
 		loop: l, gateway: l.gateway, conn: c, model: *c,
-		sock: newSocket(c, append([]byte(nil), data...)),
+		sock: newSocket(c, append([]byte(nil), data...), l.gateway.figures),
 	}
 	c.fd, c.pending, c.partial = -1, nil, nil
 	r.model.fd, r.model.pending, r.model.partial = -1, nil, nil
@@ -115,9 +115,9 @@ type socket struct {
 	gone chan struct{} // closed by Close
 }
 
-func newSocket(c *conn, ahead []byte) *socket {
+func newSocket(c *conn, ahead []byte, f *Figures) *socket {
 	s := &socket{
-		plain: plain{File: os.NewFile(uintptr(c.fd), "client")},
+		plain: plain{File: os.NewFile(uintptr(c.fd), "client"), figures: f},
 		ahead: ahead, gone: make(chan struct{}),
 		local: &net.UnixAddr{Net: "unix"}, remote: &net.UnixAddr{Net: "unix"},
 	}

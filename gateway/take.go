@@ -108,9 +108,7 @@ func (l *loop) dispatch(c *conn, h *http1.Head, data []byte) {
 	body := data[h.Size:]
 	r.msg = dispatch.AppendTuple(r.msg[:0], 3)
 	r.msg = dispatch.AppendInt(r.msg, int64(r.id))
-	if k := l.gateway.ledger; k != nil {
-		r.line.ask(k, c, &l.origin, h, l.now)
-	}
+	r.line.ask(l.gateway.ledger, c, &l.origin, h, l.now)
 	r.msg = l.form.append(r.msg, c, h, &l.origin, int64(len(body)))
 	r.msg = dispatch.AppendBytes(r.msg, body)
 	if err := l.enqueue(r); err != nil {

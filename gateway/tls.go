@@ -120,9 +120,11 @@ func (r *resident) liveTLS() {
 		r.sock.hangUp(r.gateway.draining.Load())
 	}
 	if err != nil {
+		add(&r.gateway.figures.BadHandshakes, 1)
 		r.gateway.log.Debug("handshake failed", "client", string(r.conn.client), "error", hclog.Quote(err.Error()))
 		return
 	}
+	add(&r.gateway.figures.Handshakes, 1)
 	state := secure.ConnectionState()
 	r.conn.tls = tlsItems(&state)
 	if state.NegotiatedProtocol == "h2" && state.Version >= tls.VersionTLS12 { // RFC 9113 section 9.2

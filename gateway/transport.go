@@ -31,7 +31,22 @@ type transport interface {
 // plain is a transport that is the socket itself.
 type plain struct {
 	*os.File
-	copies bool // files are read and written; see Config.CopyFiles
+	copies  bool // files are read and written; see Config.CopyFiles
+	figures *Figures
+}
+
+// Read reads and counts.
+func (p plain) Read(b []byte) (int, error) {
+	n, err := p.File.Read(b)
+	add(&p.figures.Received, n)
+	return n, err
+}
+
+// Write writes and counts.
+func (p plain) Write(b []byte) (int, error) {
+	n, err := p.File.Write(b)
+	add(&p.figures.Sent, n)
+	return n, err
 }
 
 func (p plain) writePieces(pieces ...[]byte) error {
@@ -48,6 +63,7 @@ func (p plain) writePieces(pieces ...[]byte) error {
 	if err == nil && errno != nil {
 		err = os.NewSyscallError("writev", errno)
 	}
+	add(&p.figures.Sent, max(n, 0))
 	for _, piece := range pieces {
 		if err != nil {
 			return err
@@ -87,6 +103,7 @@ func (p plain) sendPart(file *os.File, offset, length int64) (int, error) {
 	if err == nil && errno != nil {
 		err = os.NewSyscallError("sendfile", errno)
 	}
+	add(&p.figures.Sent, max(n, 0))
 	return n, err
 }
 

@@ -120,10 +120,14 @@ func (t *takeover) await(s *submission, line logLine) {
 			t.hurry()
 		}()
 	}
+	f := x.gateway.figures
+	add(&f.Takeovers, 1)
+	add(&f.Now.Takeovers, 1)
 	t.carry(first)
+	add(&f.Now.Takeovers, -1)
 	x.keep, x.data = false, nil
 	x.remember(first)
-	line.log(x.gateway.ledger, upgradeStatus(first), t.sent.Load(), x.head)
+	line.log(x.gateway, upgradeStatus(first), t.sent.Load(), x.head)
 }
 
 // already returns what the application had written when its answer came, which is

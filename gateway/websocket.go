@@ -147,11 +147,14 @@ func (x *exchange) converse(worker *dispatch.Channel, shake *handshake, a accept
 	if g.talking.add(v) {
 		go v.goAway()
 	}
+	add(&g.figures.WebSockets, 1)
+	add(&g.figures.Now.WebSockets, 1)
 	v.run()
+	add(&g.figures.Now.WebSockets, -1)
 	g.talking.remove(v)
 	x.keep, x.data = false, nil
 	x.remember(head)
-	line.log(g.ledger, 101, v.out.sent.Load(), x.head)
+	line.log(g, 101, v.out.sent.Load(), x.head)
 }
 
 // leaver is what goes on until somebody ends it.

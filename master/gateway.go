@@ -26,6 +26,7 @@ const gatewaySilence = 10 * time.Second
 type gate struct {
 	plan   *plan                // its configuration
 	board  *dispatch.Scoreboard // the rows of its loops
+	counts *dispatch.Counters   // what it and those before it counted: gateway.Figures
 	serves *generation          // where its requests go
 
 	child   *child
@@ -43,11 +44,19 @@ func newGate(p *plan) (*gate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the scoreboard of the gateway: %w", err)
 	}
-	return &gate{plan: p, board: board}, nil
+	counts, err := gateway.NewFigures(p.loops())
+	if err != nil {
+		_ = board.Close() // shared memory; nothing to flush
+		return nil, fmt.Errorf("make the counters of the gateway: %w", err)
+	}
+	return &gate{plan: p, board: board, counts: counts}, nil
 }
 
 // close gives back what it has of the kernel, once its process is gone.
-func (gt *gate) close() { _ = gt.board.Close() } // shared memory; nothing to flush
+func (gt *gate) close() {
+	_ = gt.board.Close() // shared memory; nothing to flush
+	_ = gt.counts.Close()
+}
 
 // startGateway starts a gateway and tells it all there is to know: listeners,
 // lane, and the workers that are ready.
@@ -65,7 +74,7 @@ func (m *master) startGateway(gt *gate) error {
 		return err
 	}
 	m.epoch++
-	*gt = gate{plan: gt.plan, board: gt.board, serves: gt.serves, child: c, budget: gt.budget}
+	*gt = gate{plan: gt.plan, board: gt.board, counts: gt.counts, serves: gt.serves, child: c, budget: gt.budget}
 	m.log.Debug("gateway started", "pid", c.pid, "epoch", m.epoch)
 	return m.brief(gt)
 }
@@ -78,7 +87,7 @@ func (m *master) brief(gt *gate) error {
 	if err != nil {
 		return err
 	}
-	if err := gt.child.order(configure, gt.board.FD()); err != nil {
+	if err := gt.child.order(configure, gt.board.FD(), gt.counts.FD()); err != nil {
 		return err
 	}
 	for _, s := range gt.plan.sockets {
@@ -255,6 +264,7 @@ func (m *master) dispensable(gt *gate) bool { return m.stage == stopping || gt !
 // lanes is thrown away, since nobody would read the answers.
 func (m *master) gatewayEnded(gt *gate, exit pool.Exit) {
 	pid, reason := gt.child.pid, gt.reason
+	gateway.Forget(gt.counts)
 	gt.child.hangUp()
 	gt.child, gt.serving, gt.ordered = nil, false, false
 	if reason == "" {

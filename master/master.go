@@ -79,6 +79,7 @@ type master struct {
 	outcome  error     // what Run returns
 
 	numbers numbers
+	counted gateway.Figures // by gateways that are gone, and so is their memory
 	voice
 	pulse
 }

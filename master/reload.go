@@ -267,6 +267,7 @@ func (m *master) bury(g **generation) {
 	*g = nil
 	dead.close()
 	if dead.gate != m.gen.gate {
+		m.counted.Add(dead.gate.counts)
 		dead.gate.close()
 	} else if dead.gate.child != nil {
 		m.order(dead.gate, gateway.ForgetOrder(dead.number))
