@@ -116,6 +116,30 @@ func (c *Channel) write(data, beside []byte, deadline time.Time) error {
 	return sendErr
 }
 
+// Dup returns another descriptor of the channel's socket, close-on-exec, which is the
+// caller's: for an image of this process that takes the channel over. The error may
+// be EMFILE (errors.Is), or os.ErrClosed after Close.
+func (c *Channel) Dup() (fd int, err error) {
+	var dupErr error
+	err = c.conn.Control(func(own uintptr) {
+		fd, dupErr = unix.FcntlInt(own, unix.F_DUPFD_CLOEXEC, 0)
+	})
+	if err == nil {
+		err = dupErr
+	}
+	if err != nil {
+		return -1, c.wrap("copy the descriptor of", err)
+	}
+	return fd, nil
+}
+
+// Interrupt makes the Receive that waits, and every later one, return
+// os.ErrDeadlineExceeded. Nothing is lost by it: a message that was not returned is
+// still in the socket. Send works as before.
+func (c *Channel) Interrupt() error {
+	return c.wrap("interrupt", c.file.SetReadDeadline(time.Unix(1, 0))) // any time that has passed
+}
+
 // Close closes the channel. Calls of Send and Receive that wait return os.ErrClosed.
 // The peer receives what was sent before, and then end of file.
 func (c *Channel) Close() error {

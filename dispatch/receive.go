@@ -12,7 +12,8 @@ import (
 // close-on-exec and belong to the caller; msg aliases nothing.
 //
 // It returns io.EOF itself, not wrapped, when the peer is gone and all it sent has
-// been received, and an error that is os.ErrClosed after Close. Any other error is
+// been received, and an error that is os.ErrClosed after Close or
+// os.ErrDeadlineExceeded after Interrupt. Any other error is
 // about one message, which was dropped together with its descriptors: ErrTooLarge,
 // ErrDescriptorsLost, or a *SyntaxError when it is not a tuple of the subset.
 func (c *Channel) Receive() (msg Tuple, fds []int, err error) {

@@ -209,6 +209,15 @@ func (s *Scoreboard) row(i int) *row {
 	return (*row)(unsafe.Pointer(&s.mem[i*rowBytes]))
 }
 
+// Detach unmaps the memory and returns the descriptor, which is the caller's from
+// then on: for [OpenScoreboard] in another image of this process. The scoreboard is
+// as after Close.
+func (s *Scoreboard) Detach() (fd int) {
+	_ = unix.Munmap(s.mem) // fails only for memory that is not mapped
+	fd, s.mem, s.fd = s.fd, nil, -1
+	return fd
+}
+
 // Close unmaps the memory and closes the descriptor. Other processes keep theirs.
 func (s *Scoreboard) Close() error {
 	err := errors.Join(unix.Munmap(s.mem), unix.Close(s.fd))

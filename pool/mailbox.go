@@ -95,4 +95,5 @@ type (
 		by   time.Duration
 	}
 	describe struct{ answer chan<- []SlotState }
+	suspend  struct{ answer chan<- State }
 )

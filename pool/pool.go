@@ -87,7 +87,8 @@ type Pool struct {
 	slots  []*slot
 	strays map[int]process
 	purse  purse
-	spent  bool // the budget was exceeded by the last death
+	spent  bool         // the budget was exceeded by the last death
+	asked  chan<- State // who suspends the pool waits here; nil if nobody does
 	sleeper
 	clocks func() instants
 	watch  func(pid int, ended func(Exit)) (process, error)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -31,6 +32,9 @@ type Process struct {
 	file  *os.File // the pidfd; closed after the reap by the goroutine that reaps
 	conn  syscall.RawConn
 	ended <-chan Exit
+
+	left     chan struct{} // closed when nobody waits for it any more
+	released bool          // it was not reaped; to be read after left
 }
 
 // Watch begins to watch the child pid and will reap it when it ends. The
@@ -40,14 +44,15 @@ type Process struct {
 // process.
 func Watch(pid int) (*Process, error) {
 	ended := make(chan Exit, 1)
-	p, err := watch(pid, func(x Exit) {
-		ended <- x
-		close(ended)
-	})
+	p, err := watch(pid, func(x Exit) { ended <- x })
 	if err != nil {
 		return nil, err
 	}
 	p.ended = ended
+	go func() {
+		<-p.left
+		close(ended)
+	}()
 	return p, nil
 }
 
@@ -72,14 +77,20 @@ func watch(pid int, ended func(Exit)) (*Process, error) {
 		_ = file.Close() // never used
 		return nil, fmt.Errorf("wait for process %d: %w", pid, err)
 	}
-	p := &Process{pid: pid, file: file, conn: conn}
-	go func() { ended(p.wait()) }()
+	p := &Process{pid: pid, file: file, conn: conn, left: make(chan struct{})}
+	go func() {
+		defer close(p.left)
+		exit, reaped := p.wait()
+		if p.released = !reaped; reaped {
+			ended(exit)
+		}
+	}()
 	return p, nil
 }
 
 // wait parks this goroutine until the process ended, reaps it, and gives the
-// descriptor back.
-func (p *Process) wait() Exit {
+// descriptor back. After Release it may return before that, and reaped is false.
+func (p *Process) wait() (x Exit, reaped bool) {
 	var info siginfo
 	var failed error
 	err := p.conn.Read(func(fd uintptr) bool {
@@ -87,18 +98,30 @@ func (p *Process) wait() Exit {
 		return !errors.Is(failed, unix.EAGAIN) // not ended yet: the poller calls again
 	})
 	_ = p.file.Close() // nothing was written to it
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return Exit{}, false
+	}
 	if err != nil || failed != nil {
 		// ECHILD: reaped by somebody else, or SIGCHLD is ignored.
-		return Exit{PID: p.pid, Status: -1}
+		return Exit{PID: p.pid, Status: -1}, true
 	}
-	return info.exit()
+	return info.exit(), true
+}
+
+// Release stops watching without reaping and returns true; the process is then for
+// somebody else to watch, another image of this process as a rule. If it was reaped
+// before that, Release returns false, and Ended has brought its exit.
+func (p *Process) Release() bool {
+	_ = p.file.SetReadDeadline(time.Unix(1, 0)) // in the past; it fails if the process was reaped
+	<-p.left
+	return p.released
 }
 
 // PID is the number of the process. After the reap it may belong to another.
 func (p *Process) PID() int { return p.pid }
 
 // Ended receives the exit once, after the process was reaped, and is then
-// closed.
+// closed. After Release it is closed without an exit.
 func (p *Process) Ended() <-chan Exit { return p.ended }
 
 // Signal sends sig through the pidfd (pidfd_send_signal(2)). After the reap it

@@ -11,7 +11,8 @@ var ErrRan = errors.New("pool has run already")
 
 // Run owns the slots until ctx ends or Kill is called. Then it retires every
 // worker, kills those that have not left within Limits.Grace, and returns nil
-// when the last process has been reaped. The cause of ctx is logged. A pool
+// when the last process has been reaped. The cause of ctx is logged. After
+// [Pool.Suspend] it returns [ErrSuspended] and every worker lives. A pool
 // runs once; a second call returns [ErrRan].
 func (p *Pool) Run(ctx context.Context) error {
 	if p.ran.Swap(true) {
@@ -20,6 +21,7 @@ func (p *Pool) Run(ctx context.Context) error {
 	defer close(p.done)
 	defer p.mail.close()
 	stop := ctx.Done()
+	p.watchResumed(p.clocks().mono)
 	alarm := time.NewTimer(0) // fires at once: the first round fills the slots
 	defer alarm.Stop()
 	for p.rules.serving || p.held() {
@@ -37,6 +39,10 @@ func (p *Pool) Run(ctx context.Context) error {
 		}
 		for _, fact := range p.mail.take() {
 			p.heard(fact, now)
+		}
+		if p.asked != nil {
+			p.asked <- p.letGo(now)
+			return ErrSuspended
 		}
 		p.observe(now)
 		p.settle(now)
@@ -113,6 +119,12 @@ func (p *Pool) heard(fact any, now time.Duration) {
 	case signalOne:
 		if s := p.slot(f.slot); s != nil && s.pid == f.pid && s.phase != Vacant {
 			p.tell(s, f.sig)
+		}
+	case suspend:
+		if p.rules.serving {
+			p.asked = f.answer
+		} else {
+			close(f.answer)
 		}
 	case describe:
 		f.answer <- p.states(now)
@@ -208,7 +220,12 @@ func (p *Pool) slot(id SlotID) *slot {
 // past the size stays vacant and remembers its workers' failures.
 func (p *Pool) grow() {
 	for len(p.slots) < p.rules.size {
-		id := SlotID(len(p.slots))
-		p.slots = append(p.slots, &slot{id: id, log: p.log.With("slot", int(id))})
+		p.slots = append(p.slots, p.newSlot())
 	}
+}
+
+// newSlot makes the slot that follows the last.
+func (p *Pool) newSlot() *slot {
+	id := SlotID(len(p.slots))
+	return &slot{id: id, log: p.log.With("slot", int(id))}
 }

@@ -39,6 +39,7 @@ type Limits struct {
 // another.
 type process interface {
 	Signal(sig syscall.Signal) error
+	Release() bool
 }
 
 // slot is one place for a worker. Only the owner's goroutine touches it.
@@ -76,7 +77,7 @@ type order struct {
 	early     int // the pid that said ready before its spawn was told
 }
 
-// enter is the only code that writes slot.phase. Whatever must be true in a
+// enter is the only code that writes slot.phase, but for Resume. Whatever must be true in a
 // phase is made true here. Entering the phase a slot is in already does
 // nothing: a late message must not buy a draining worker more time.
 //

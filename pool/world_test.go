@@ -174,6 +174,15 @@ func (a *actor) Signal(sig syscall.Signal) error {
 }
 
 // end makes the process end and be reaped.
+// Release lets it live, as that of a real one.
+func (a *actor) Release() bool {
+	a.w.mu.Lock()
+	defer a.w.mu.Unlock()
+	gone := a.gone
+	a.gone = true // nobody hears of its end
+	return !gone
+}
+
 func (a *actor) end(x Exit) {
 	a.w.mu.Lock()
 	gone := a.gone
