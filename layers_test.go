@@ -20,7 +20,7 @@ const module = "github.com/indrik/indrik"
 // sentence in the commit.
 var layers = map[string][]string{
 	"cmd/indrik": {"master", "gateway", "settings", "activation", "unitfiles", "logsink", "statsd"}, // activation: to refuse an address as any other option
-	"master":     {"gateway", "pool", "dispatch", "settings", "activation", "python", "logsink", "statsd"},
+	"master":     {"gateway", "pool", "dispatch", "settings", "activation", "python", "logsink", "statsd", "pidfile"},
 	"gateway":    {"accesslog", "logsink", "statsd", "gateway/certs", "gateway/negotiate", "gateway/static", "gateway/uwsgi", "dispatch", "http1", "websocket"},
 	"pool":       {}, // knows nothing of Python, HTTP or our sockets
 
@@ -32,6 +32,7 @@ var layers = map[string][]string{
 	"gateway/static":    {"gateway/negotiate"}, // files below prefixes
 	"gateway/uwsgi":     {"http1"},             // packets, read into the head that http1 defines
 	"http1":             {},
+	"pidfile":           {}, // who is the master
 	"settings":          {},
 	"logsink":           {}, // where lines go
 	"statsd":            {},
@@ -61,6 +62,7 @@ var leaves = []string{
 	"gateway/static",
 	"gateway/uwsgi",
 	"http1",
+	"pidfile",
 	"python",
 	"settings",
 	"unitfiles",

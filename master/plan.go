@@ -13,6 +13,7 @@ import (
 
 	"github.com/indrik/indrik/activation"
 	"github.com/indrik/indrik/gateway"
+	"github.com/indrik/indrik/pidfile"
 	"github.com/indrik/indrik/settings"
 )
 
@@ -27,7 +28,7 @@ type plan struct {
 	dir     string              // working directory of the processes
 	sockets []activation.Socket // to accept from; who owns them is m.sockets
 	fresh   []activation.Socket // those of them that were opened for this plan
-	pidFile pidFile
+	pidFile pidfile.File
 	static  gateway.Static
 	logs    logPlan
 	gateway gateway.Config // but for its epoch
@@ -75,12 +76,12 @@ func (m *master) draft(ctx context.Context, s *settings.Values, script Script, h
 }
 
 // renewPIDFile writes the file of --pid, unless the one that is there is it.
-func (m *master) renewPIDFile(path string) (pidFile, error) {
+func (m *master) renewPIDFile(path string) (pidfile.File, error) {
 	whole, err := filepath.Abs(path)
-	if path != "" && err == nil && m.plan != nil && m.plan.pidFile.path == whole {
+	if path != "" && err == nil && m.plan != nil && m.plan.pidFile.Path == whole {
 		return m.plan.pidFile, nil
 	}
-	return writePIDFile(path, m.cfg.PID)
+	return pidfile.Write(path, m.cfg.PID)
 }
 
 // discard takes back what a plan that will not be carried out has made.
@@ -90,7 +91,7 @@ func (m *master) discard(p *plan) {
 	}
 	p.fresh = nil
 	if m.plan == nil || m.plan.pidFile != p.pidFile {
-		p.pidFile.remove()
+		p.pidFile.Remove()
 	}
 	if m.plan != nil {
 		if err := os.Chdir(m.plan.dir); err != nil {
@@ -123,7 +124,7 @@ func (m *master) enact(p *plan) {
 		}
 	}
 	if before.pidFile != p.pidFile {
-		before.pidFile.remove()
+		before.pidFile.Remove()
 	}
 	if m.cfg.InForce != nil {
 		m.cfg.InForce(p.settings)

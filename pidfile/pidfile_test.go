@@ -1,4 +1,4 @@
-package master
+package pidfile
 
 import (
 	"fmt"
@@ -30,7 +30,7 @@ func TestPIDFile(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			f, err := writePIDFile(path, self)
+			f, err := Write(path, self)
 			if (err != nil) != c.refused {
 				t.Fatalf("got %v, want refused: %v", err, c.refused)
 			}
@@ -47,7 +47,7 @@ func TestPIDFile(t *testing.T) {
 			if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o644 {
 				t.Errorf("mode: got %v, %v; want 0644", info.Mode(), err)
 			}
-			f.remove()
+			f.Remove()
 			if _, err := os.Stat(path); !os.IsNotExist(err) {
 				t.Errorf("after remove: got %v, want no file", err)
 			}
@@ -61,14 +61,14 @@ func TestPIDFile(t *testing.T) {
 // A file that names somebody else by now is theirs.
 func TestPIDFileOfAnotherStays(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pid")
-	f, err := writePIDFile(path, os.Getpid())
+	f, err := Write(path, os.Getpid())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(path, []byte("1\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	f.remove()
+	f.Remove()
 	if _, err := os.Stat(path); err != nil {
 		t.Errorf("got %v, want the file to stay", err)
 	}

@@ -1,0 +1,3 @@
+// Package pidfile writes the file of --pid, which tells others the number of a
+// service's master.
+package pidfile
