@@ -140,6 +140,15 @@ func (c *Channel) Interrupt() error {
 	return c.wrap("interrupt", c.file.SetReadDeadline(time.Unix(1, 0))) // any time that has passed
 }
 
+// CloseRead makes every later Send of the peer fail with syscall.EPIPE. What it has
+// sent before can still be received, and then comes io.EOF: so one side can withdraw
+// an offer and know whether the other had taken it.
+func (c *Channel) CloseRead() error {
+	var failed error
+	err := c.conn.Control(func(fd uintptr) { failed = unix.Shutdown(int(fd), unix.SHUT_RD) })
+	return c.wrap("close the receiving side of", errors.Join(err, failed))
+}
+
 // Close closes the channel. Calls of Send and Receive that wait return os.ErrClosed.
 // The peer receives what was sent before, and then end of file.
 func (c *Channel) Close() error {

@@ -17,22 +17,24 @@ const (
 	waiting                    // a request is queued or with a worker
 	writing                    // the socket did not take the whole response yet
 	lent                       // in the hands of a goroutine
+	handed                     // on its way to another gateway, and not watched
 	lingering                  // we said our last word and read until the client has too
 	closed
 	numConnPhases
 )
 
-var connPhaseNames = [numConnPhases]string{"reading", "waiting", "writing", "lent", "lingering", "closed"}
+var connPhaseNames = [numConnPhases]string{"reading", "waiting", "writing", "lent", "handed", "lingering", "closed"}
 
 func (p connPhase) String() string { return connPhaseNames[p] }
 
 // connMoves holds every lawful step of a connection. What is not here is a bug
 // of ours, and enter panics on it: going on would answer the wrong client.
 var connMoves = [numConnPhases][]connPhase{
-	reading:   {waiting, writing, lent, lingering, closed},
-	waiting:   {reading, writing, lent, lingering, closed},
-	writing:   {reading, lingering, closed},
-	lent:      {reading, lingering, closed},
+	reading:   {waiting, writing, lent, handed, lingering, closed},
+	waiting:   {reading, writing, lent, handed, lingering, closed},
+	writing:   {reading, handed, lingering, closed},
+	lent:      {reading, handed, lingering, closed},
+	handed:    {reading, waiting, closed},
 	lingering: {closed},
 	closed:    {},
 }
@@ -59,8 +61,9 @@ type conn struct {
 
 	partial *http1.Head // the parser of a head that comes in pieces
 
-	unannounced bool  // its PROXY header has not come yet
-	stranger    error // why it is not served at all
+	unannounced bool       // its PROXY header has not come yet
+	stranger    error      // why it is not served at all
+	about       *announced // what that header said of the client; nil if nothing
 
 	fresh    bool  // it has had no request yet
 	begun    bool  // a part of a request has arrived
@@ -68,6 +71,7 @@ type conn struct {
 	ended    bool  // the client will send no more (half-closed)
 	left     bool  // the client is gone, both ways
 	last     bool  // close after this response
+	stays    bool  // no other gateway takes it
 	deadline int64 // CLOCK_MONOTONIC ns, 0 for none
 
 	uptake uptake // of what is being sent
@@ -110,7 +114,7 @@ func (l *loop) enter(c *conn, to connPhase) {
 		if l.draining {
 			c.deadline = l.now + lingerDraining
 		}
-	case waiting, lent, closed:
+	case waiting, lent, handed, closed:
 		c.deadline = 0
 	}
 }
@@ -159,7 +163,7 @@ func (l *loop) connReady(c *conn, events uint32) {
 		} else if c.ended {
 			l.halfClosed(c)
 		}
-	case closed: // a late event of this round
+	case handed, closed: // a late event of this round
 	}
 }
 
@@ -249,8 +253,11 @@ func (l *loop) keep(c *conn, rest []byte) {
 // request if its bytes are there already, else to waiting for them.
 func (l *loop) resume(c *conn) {
 	c.request = nil
-	if c.last || l.draining && l.now >= l.parting {
+	switch {
+	case c.last, l.draining && l.now >= l.parting && !l.gateway.passes(c):
 		l.hangUp(c)
+		return
+	case l.draining && l.handOn(c):
 		return
 	}
 	l.enter(c, reading)

@@ -217,8 +217,7 @@ func (s *submission) enqueue(l *loop) {
 	r.asgi = s.asgi
 	r.answers, r.asked, r.body, r.freed, r.spooled = s.answers, s.asked, s.body, s.freed, s.spooled
 	r.lent, s.conn.request = s.conn, r
-	r.msg = dispatch.AppendInt(dispatch.AppendTuple(r.msg[:0], 3), int64(r.id))
-	r.msg = append(r.msg, s.rest...)
+	r.msg = append(appendID(r.msg[:0], r.id), s.rest...)
 	if err := l.enqueue(r); err != nil {
 		l.fail(r, err)
 	}
@@ -244,7 +243,7 @@ func (x *exchange) finish(answers chan answer, state asked, line logLine) {
 // conclude writes the response of an answer; of a streamed one the end is still to
 // come on answers.
 func (x *exchange) conclude(a answer, answers chan answer, state asked, line logLine) {
-	state.keep = state.keep && !x.gateway.draining.Load()
+	state.keep = state.keep && x.gateway.mayKeep(x.conn)
 	if x.feed != nil {
 		state.keep = x.feed.answer() && state.keep
 	}

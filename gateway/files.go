@@ -83,7 +83,7 @@ func (x *exchange) serveStatic(h *http1.Head) bool {
 		return false
 	}
 	w := &httpWriter{x: x, header: http.Header{}, state: x.asked}
-	if bodied := h.Chunked || h.ContentLength > 0; bodied || x.gateway.draining.Load() {
+	if bodied := h.Chunked || h.ContentLength > 0; bodied || !x.gateway.mayKeep(x.conn) {
 		w.state.keep = false
 	}
 	if !site.Serve(w, x.httpRequest(h)) {

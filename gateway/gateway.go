@@ -71,6 +71,10 @@ type gateway struct {
 	memory      *budget       // of finished responses that came in memory
 	buffers     sync.Pool     // of holdChunk bytes each
 	drained     chan struct{} // closed when the last loop has ended
+
+	room      int64                    // connections that there are descriptors for
+	successor atomic.Pointer[handover] // nil if this one hands nothing over
+	halting   chan struct{}            // closed when nothing more is to be handed over
 }
 
 // Run serves until the master orders a drain, goes away, or ctx ends, and what
@@ -84,7 +88,7 @@ func Run(ctx context.Context, p Process) error {
 	if err != nil {
 		return fmt.Errorf("open the channel to the master: %w", err)
 	}
-	g := &gateway{log: p.Log.Named("gateway"), stdout: p.Stdout, channel: channel, reopenLog: p.Reopen, counts: p.Counts, drained: make(chan struct{})}
+	g := &gateway{log: p.Log.Named("gateway"), stdout: p.Stdout, channel: channel, reopenLog: p.Reopen, counts: p.Counts, drained: make(chan struct{}), halting: make(chan struct{})}
 	received := make(chan received)
 	go g.receive(received)
 	stop := ctx.Done()
@@ -94,7 +98,7 @@ func Run(ctx context.Context, p Process) error {
 		case m := <-received:
 			if errors.Is(m.err, io.EOF) { // the master is gone
 				limit = time.After(orphanTime)
-				g.drain(0)
+				g.drain(0, 0, -1)
 				g.searchAlone()
 				continue
 			}
@@ -104,7 +108,7 @@ func Run(ctx context.Context, p Process) error {
 			}
 		case <-stop:
 			stop = nil // heard once
-			g.drain(0)
+			g.drain(0, 0, -1)
 		case <-limit:
 			return errors.New("the master is gone and requests did not end")
 		case <-g.drained:
@@ -165,11 +169,12 @@ func (g *gateway) obey(m received) error {
 		g.reopen()
 		return nil
 	case "drain":
-		idle := o.number(1)
-		if o.bad {
-			return fmt.Errorf("%w: drain", errOrder)
+		return g.leaveOff(o, fds)
+	case "receive":
+		if len(fds) != 1 {
+			return fmt.Errorf("%w: receive", errOrder)
 		}
-		g.drain(time.Duration(idle) * time.Millisecond)
+		g.takeOver(fds[0])
 		return nil
 	}
 	return fmt.Errorf("%w: %q", errOrder, verb)
@@ -188,7 +193,8 @@ func (g *gateway) configure(o *order, fds []int) error {
 	if err != nil {
 		return fmt.Errorf("read the configuration: %w", err)
 	}
-	g.config = g.config.withRoom(openFiles())
+	files := openFiles()
+	g.config, g.room = g.config.withRoom(files), int64(roomFor(files))
 	if g.forwarding, err = g.config.Proxies.forwarding(); err != nil {
 		return err
 	}
@@ -338,25 +344,4 @@ func (g *gateway) searchAlone() {
 	for _, l := range g.loops {
 		l.post(func(l *loop) { l.alone, l.searchUntil = true, math.MaxInt64 })
 	}
-}
-
-// drain makes every loop finish and end, and then closes drained. Connections
-// without a request may stay for idle, so that a client that is about to send one
-// is answered and then told to close, and not cut off.
-func (g *gateway) drain(idle time.Duration) {
-	if g.draining.Load() {
-		return
-	}
-	parting := dispatch.Monotonic() + int64(idle)
-	g.parting.Store(parting)
-	g.draining.Store(true)
-	g.talking.end()
-	for _, l := range g.loops {
-		l.post(func(l *loop) { l.drain(parting) })
-	}
-	g.residents.drain()
-	go func() {
-		g.running.Wait()
-		close(g.drained)
-	}()
 }

@@ -82,6 +82,14 @@ func startRig(t *testing.T, change func(*Config)) *rig {
 // startRigWith starts it with these parts of a process.
 func startRigWith(t *testing.T, p Process, change func(*Config)) *rig {
 	t.Helper()
+	socket := listenTCP(t)
+	defer socket.Close() // the gateway has its own
+	return startRigOn(t, p, socket, change)
+}
+
+// startRigOn starts it on a listener, which stays the caller's.
+func startRigOn(t *testing.T, p Process, socket *os.File, change func(*Config)) *rig {
+	t.Helper()
 	g := &rig{t: t, facts: make(chan dispatch.Tuple, 16), moved: make(chan int, 16), ended: make(chan error, 1), log: &lockedBuffer{}}
 	ours, theirs, err := dispatch.SocketPair()
 	check(t, err)
@@ -115,22 +123,25 @@ func startRigWith(t *testing.T, p Process, change func(*Config)) *rig {
 	g.counters, err = NewFigures(config.Loops)
 	check(t, err)
 	check(t, g.master.Send(order, g.board.FD(), g.counters.FD()))
-	g.listen()
+	fd := int(socket.Fd())
+	sa, err := unix.Getsockname(fd)
+	check(t, err)
+	g.address = boundTo(sa)
+	check(t, unix.SetNonblock(fd, true))
+	check(t, g.master.Send(ListenOrder("http", true), fd))
 	t.Cleanup(g.end)
 	return g
 }
 
-func (g *rig) listen() {
+// listenTCP makes a listener on a loopback port.
+func listenTCP(t *testing.T) *os.File {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	check(g.t, err)
+	check(t, err)
 	defer ln.Close()
-	g.address = ln.Addr().String()
 	file, err := ln.(*net.TCPListener).File()
-	check(g.t, err)
-	defer file.Close()
-	fd := int(file.Fd())
-	check(g.t, unix.SetNonblock(fd, true))
-	check(g.t, g.master.Send(ListenOrder("http", true), fd))
+	check(t, err)
+	return file
 }
 
 func (g *rig) expect(fact string) {

@@ -71,10 +71,13 @@ func (c Config) limits() limits {
 // files, files and streams of responses.
 func (c Config) withRoom(files uint64) Config {
 	if c.Connections == 0 {
-		c.Connections = int(min(max(files-files/8, 32)-16, 1<<30))
+		c.Connections = roomFor(files)
 	}
 	return c
 }
+
+// roomFor is how many connections so many open files are enough for.
+func roomFor(files uint64) int { return int(min(max(files-files/8, 32)-16, 1<<30)) }
 
 // openFiles is the limit of open files of this process.
 func openFiles() uint64 {

@@ -9,17 +9,18 @@ import (
 
 // listener is one socket that accepts.
 type listener struct {
-	fd     int
-	name   string
-	owned  bool // Indrik bound it; nobody else will serve its accept queue
-	unix   bool
-	host   []byte // the address it is bound to; empty for a Unix socket
-	port   []byte
-	scheme string // what is spoken on it: "http" or "https"
-	proxy  proxyMode
-	uwsgi  bool   // packets of that protocol are spoken, not HTTP
-	prefix []byte // environ items that are the same for all its requests
-	server []byte // SERVER_NAME and SERVER_PORT as such items
+	fd      int
+	name    string
+	owned   bool // Indrik bound it; nobody else will serve its accept queue
+	unix    bool
+	address string // as text, to tell it from others
+	host    []byte // the address it is bound to; empty for a Unix socket
+	port    []byte
+	scheme  string // what is spoken on it: "http" or "https"
+	proxy   proxyMode
+	uwsgi   bool   // packets of that protocol are spoken, not HTTP
+	prefix  []byte // environ items that are the same for all its requests
+	server  []byte // SERVER_NAME and SERVER_PORT as such items
 }
 
 // newListener looks at a descriptor that the master handed over.
@@ -36,7 +37,7 @@ func newListener(fd int, name string, owned bool, c Config) (*listener, error) {
 		host, port = netip.AddrFrom16(a.Addr).Unmap().String(), strconv.Itoa(a.Port)
 	}
 	return &listener{
-		fd: fd, name: name, owned: owned, unix: host == "", scheme: c.scheme(name),
+		fd: fd, name: name, owned: owned, address: boundTo(sa), unix: host == "", scheme: c.scheme(name),
 		host: []byte(host), port: []byte(port),
 		prefix: environPrefix(c), server: serverItems([]byte(host), []byte(port)),
 	}, nil
@@ -97,6 +98,9 @@ func (l *loop) adopt(c *conn) {
 	}
 	if c.listener.scheme == "https" && !c.unannounced {
 		l.settle(c, nil, (*resident).liveTLS)
+		return
+	}
+	if l.handOn(c) {
 		return
 	}
 	if err := l.watchConn(c); err != nil {

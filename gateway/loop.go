@@ -76,6 +76,8 @@ type loop struct {
 	draining bool
 	parting  int64 // draining: until when connections without a request stay
 	drained  bool
+	unasked  int       // handing over: how many of conns, from the first, may not have been offered
+	outgoing []*parcel // handing over: to be offered next; their connections are not watched any more
 
 	head    http1.Head
 	rules   http1.Limits

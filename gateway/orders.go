@@ -225,10 +225,22 @@ func ReopenOrder() dispatch.Tuple { return dispatch.Tuple{"reopen"} }
 
 // DrainOrder makes it accept nothing new, finish what it holds and exit. idle, in
 // whole milliseconds, is how long connections without a request may stay: where
-// another gateway goes on, nobody waits for the end of this one.
+// another gateway goes on, nobody waits for the end of this one. Given once more it
+// shortens that, and conversations end at once.
 func DrainOrder(idle time.Duration) dispatch.Tuple {
-	return dispatch.Tuple{"drain", idle.Milliseconds()}
+	return dispatch.Tuple{"drain", idle.Milliseconds(), int64(0)}
 }
+
+// HandOverOrder is a drain that passes connections to another gateway, which has the
+// other end of the channel that goes beside the order (see ReceiveOrder). idle is for
+// those that it does not take. Conversations may go on for talking.
+func HandOverOrder(idle, talking time.Duration) dispatch.Tuple {
+	return dispatch.Tuple{"drain", idle.Milliseconds(), talking.Milliseconds()}
+}
+
+// ReceiveOrder makes a gateway that serves take connections from another one, over
+// the channel whose end goes beside the order.
+func ReceiveOrder() dispatch.Tuple { return dispatch.Tuple{"receive"} }
 
 // Facts a gateway tells the master: the first item of each message.
 const (

@@ -137,7 +137,7 @@ func (c *conn) announce(a announced, f *forwarding) {
 	if !a.client.IsValid() {
 		return
 	}
-	c.secure = a.secure
+	c.secure, c.about = a.secure, &a
 	c.trusted = f.trusted.includes(a.client.Addr())
 	c.setPeer(a.client)
 	family := "TCP6"

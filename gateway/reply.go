@@ -97,7 +97,7 @@ func (l *loop) reply(w *worker, msg []byte, fd int) {
 func (l *loop) answer(r *request) {
 	c := r.conn
 	state := r.asked
-	state.keep = state.keep && !l.draining && !c.ended
+	state.keep = state.keep && !c.ended && (!l.draining || l.gateway.passes(c))
 	out, facts, err := appendReplyHead(l.out[:0], &l.reader, l.date.at(l.now), state)
 	var body []byte
 	if err == nil {

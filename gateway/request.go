@@ -91,13 +91,26 @@ func (t *table) add() *request {
 	}
 	r := t.all[t.free[len(t.free)-1]]
 	t.free = t.free[:len(t.free)-1]
+	t.number(r)
+	r.phase = queued
+	return r
+}
+
+// number gives a request its id.
+func (t *table) number(r *request) {
 	t.seq = (t.seq + 1) & seqMask
 	if t.seq == 0 {
 		t.seq = 1 // with loop, epoch and index 0 the id would be 0, which means none
 	}
 	r.id = t.prefix | uint64(r.index)<<indexShift | uint64(t.seq)
-	r.phase = queued
-	return r
+}
+
+// renew gives a queued request, which was out of the queue, the id of one that came
+// just now.
+func (t *table) renew(r *request) {
+	rest := r.msg[len(appendID(nil, r.id)):]
+	t.number(r)
+	r.msg = append(appendID(make([]byte, 0, len(r.msg)+16), r.id), rest...)
 }
 
 // find returns the request of an id, or nil if it has ended or was another

@@ -21,7 +21,7 @@ func (l *loop) decline(r *request, why error) {
 	r.conn, c.request = nil, nil
 	l.gateway.identify(&state)
 	l.gateway.note(why, a, c, &state, nil)
-	state.keep = state.keep && !l.draining
+	state.keep = state.keep && l.gateway.mayKeep(c)
 	c.last = !state.keep
 	out := appendOwnResponse(l.out[:0], l.date.at(l.now), a, state)
 	r.line.finish(l, a.status, 0, out)

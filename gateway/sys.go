@@ -42,6 +42,14 @@ func acceptFD(fd int, sa *unix.RawSockaddrAny) (int, error) {
 	return count(n, errno)
 }
 
+// peerFD asks who is at the other end of a connection.
+func peerFD(fd int, sa *unix.RawSockaddrAny) error {
+	size := uint32(unix.SizeofSockaddrAny)
+	_, _, errno := syscall.RawSyscall(unix.SYS_GETPEERNAME, uintptr(fd), uintptr(unsafe.Pointer(sa)), uintptr(unsafe.Pointer(&size)))
+	_, err := count(0, errno)
+	return err
+}
+
 func count(n uintptr, errno syscall.Errno) (int, error) {
 	if errno != 0 {
 		return 0, errno

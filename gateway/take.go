@@ -106,8 +106,7 @@ func (l *loop) dispatch(c *conn, h *http1.Head, data []byte) {
 	r.asked.id, r.asked.field = l.origin.id, l.gateway.marks.idField
 	r.remember()
 	body := data[h.Size:]
-	r.msg = dispatch.AppendTuple(r.msg[:0], 3)
-	r.msg = dispatch.AppendInt(r.msg, int64(r.id))
+	r.msg = appendID(r.msg[:0], r.id)
 	r.line.ask(l.gateway.ledger, c, &l.origin, h, l.now)
 	r.msg = l.form.append(r.msg, c, h, &l.origin, int64(len(body)))
 	r.msg = dispatch.AppendBytes(r.msg, body)
@@ -178,7 +177,7 @@ func (l *loop) fail(r *request, why error) {
 	}
 	l.gateway.identify(&state)
 	l.gateway.note(why, answerTo(why), c, &state, nil)
-	state.keep = state.keep && !l.draining
+	state.keep = state.keep && l.gateway.mayKeep(c)
 	out := appendOwnResponse(l.out[:0], l.date.at(l.now), answerTo(why), state)
 	r.line.finish(l, answerTo(why).status, 0, out)
 	l.requests.drop(r)

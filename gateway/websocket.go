@@ -192,6 +192,9 @@ func (s *conversations) remove(v leaver) {
 func (s *conversations) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.ending {
+		return
+	}
 	s.ending = true
 	for v := range s.all {
 		go v.goAway()

@@ -195,13 +195,15 @@ func (m *master) takeOver() {
 	prior, next := m.gen, r.next
 	m.gen, r.prior, r.next = next, prior, nil
 	m.move(moved)
-	r.limit = time.Now().Add(prior.plan.settings.GracefulTimeout())
+	patience := prior.plan.settings.GracefulTimeout()
+	r.limit = time.Now().Add(patience)
 	m.enact(next.plan)
 	if prior.gate == next.gate {
 		next.gate.serves, next.gate.plan = next, next.plan
 		m.tellCourse(next)
 	} else {
-		m.order(prior.gate, gateway.DrainOrder(prior.plan.settings.GracefulTimeout()/2))
+		m.handOver(prior.gate, next.gate, patience)
+		r.limit = r.limit.Add(stragglers) // at the end of it the gateway itself takes leave of clients
 	}
 }
 
