@@ -69,12 +69,14 @@ func (m *master) prepare(ctx context.Context, values *settings.Values, hooks []s
 func (m *master) newGeneration(p *plan, gate *gate) (*generation, error) {
 	m.last++
 	number := m.last
-	slots := min(p.settings.Workers()+spareSlots, pool.MaxSize)
+	slots := min(p.settings.Workers()+spareSlots, pool.MaxSize) + 1 // one for a successor
 	board, err := dispatch.NewScoreboard(1, slots, boardSeats(p.settings))
 	if err != nil {
 		return nil, fmt.Errorf("make the scoreboard of generation %d: %w", number, err)
 	}
-	g, err := newGeneration(number, board, m.poolConfig(p.settings), m.facts.post)
+	cfg := m.poolConfig(p.settings)
+	cfg.Slots = slots
+	g, err := newGeneration(number, board, cfg, m.facts.post)
 	if err != nil {
 		_ = board.Close() // shared memory; nothing to flush
 		return nil, err
@@ -86,14 +88,10 @@ func (m *master) newGeneration(p *plan, gate *gate) (*generation, error) {
 
 // poolConfig says what the pool does with workers.
 func (m *master) poolConfig(s *settings.Values) pool.Config {
-	limits := pool.Limits{Boot: s.BootTimeout(), Busy: s.Timeout(), Grace: s.GracefulTimeout()}
-	if s.Timeout() > 0 { // 0 means no limit, for silence too
-		limits.Beat = max(s.Timeout(), 5*laneBeat)
-	}
 	return pool.Config{
 		Size:       s.Workers(),
 		BootAtOnce: bootAtOnce(s.BootConcurrency()),
-		Limits:     limits,
+		Limits:     limits(s),
 		Statuses:   map[int]pool.Cause{statusBoot: pool.BootFailed, statusLoad: pool.LoadFailed},
 		Log:        m.cfg.Log.Named("pool"),
 	}

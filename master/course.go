@@ -148,7 +148,7 @@ func (m *master) workerLeaving(w *worker, why string) {
 		return
 	}
 	m.log.Debug("worker leaves", "slot", int(w.slot), "pid", w.pid, "reason", why)
-	w.gen.pool.Retire(w.slot)
+	w.gen.pool.RetireFor(w.slot, w.pid, why)
 }
 
 // filesChanged replaces all workers, because one of them saw that a file of
@@ -162,7 +162,7 @@ func (m *master) filesChanged(reporter *worker, paths []string) {
 	for _, w := range reporter.gen.workers {
 		if w.pid != 0 && !w.replaced {
 			w.replaced = true
-			w.gen.pool.Retire(w.slot)
+			w.gen.pool.RetireFor(w.slot, w.pid, "files changed")
 		}
 	}
 }
@@ -176,6 +176,9 @@ func (m *master) filesChanged(reporter *worker, paths []string) {
 func (g *generation) activity(slot pool.SlotID) pool.Activity {
 	first := g.board.Seat(int(slot), 0)
 	a := pool.Activity{Beat: time.Duration(first.Life()), Leaving: first.Leaving()}
+	if a.Leaving {
+		a.Why = "max_requests" // nothing else makes a worker leave by itself
+	}
 	seats := 1
 	if c := g.course.Load(); c != nil {
 		seats = min(c.seats, g.board.Seats())

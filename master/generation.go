@@ -55,7 +55,7 @@ type generation struct {
 
 // newGeneration makes the lane and the pool. Nothing runs before start.
 func newGeneration(number int, board *dispatch.Scoreboard, cfg pool.Config, post func(fact)) (*generation, error) {
-	l, err := newLane()
+	l, err := newLane(beatFor(cfg.Limits.Beat))
 	if err != nil {
 		return nil, err
 	}
@@ -256,7 +256,7 @@ func (g *generation) count() (t tally) {
 			t.starting++
 		case pool.Idle, pool.Busy:
 			t.ready++
-		case pool.Draining, pool.Killed:
+		case pool.Draining, pool.Aborting, pool.Killed:
 		}
 		t.occupied++
 	}

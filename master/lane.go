@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	// laneBeat makes an idle worker's recvmsg return, so that it can beat.
+	// laneBeat makes an idle worker's recvmsg return, so that it can beat, unless
+	// a short timeout wants more beats (beatFor).
 	laneBeat = time.Second
 	// laneBuffer is the memory wanted for requests on their way. The kernel
 	// grants less (net.core.wmem_max) to those who may not force it.
@@ -27,14 +28,14 @@ type lane struct {
 	workers int // and read here
 }
 
-// newLane makes a lane for workers to share.
-func newLane() (lane, error) {
+// newLane makes a lane for workers to share, in which an idle one wakes after beat.
+func newLane(beat time.Duration) (lane, error) {
 	l, err := newOwnLane()
 	if err != nil {
 		return lane{}, err
 	}
-	beat := unix.NsecToTimeval(int64(laneBeat))
-	if err := unix.SetsockoptTimeval(l.workers, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &beat); err != nil {
+	wake := unix.NsecToTimeval(int64(beat))
+	if err := unix.SetsockoptTimeval(l.workers, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wake); err != nil {
 		l.close()
 		return lane{}, fmt.Errorf("set the lane's beat: %w", err)
 	}

@@ -13,7 +13,7 @@ import (
 // nobody reads, and its descriptors would stay open in the queue.
 func TestLaneClearTakesEverything(t *testing.T) {
 	fdcheck.NoLeak(t)
-	l, err := newLane()
+	l, err := newLane(laneBeat)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func TestLaneClearTakesEverything(t *testing.T) {
 
 // Without the timeout an idle worker could not beat, and would be killed.
 func TestLaneHasABeat(t *testing.T) {
-	l, err := newLane()
+	l, err := newLane(laneBeat)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -73,6 +73,7 @@ func options(s *settings.Values) dispatch.Dict {
 		"umask":               umask,
 		"initgroups":          s.Initgroups(),
 		"graceful_timeout":    s.GracefulTimeout().Milliseconds(),
+		"beat":                beatFor(s.Timeout()).Milliseconds(),
 	}
 }
 

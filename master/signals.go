@@ -69,7 +69,7 @@ func (m *master) resize(n int, signal string) {
 		return
 	}
 	g := m.gen
-	n = min(max(n, 1), g.board.Slots())
+	n = min(max(n, 1), g.board.Slots()-1) // the last one is for a successor
 	if n == g.wanted {
 		m.log.Warn("number of workers is at its bound", "signal", signal, "limit", n)
 		return

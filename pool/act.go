@@ -21,6 +21,9 @@ func (p *Pool) move(s *slot, e Event, now time.Duration, death *Death) {
 		return
 	}
 	s.enter(to, now)
+	if e == Ready && to == Idle {
+		s.oldAt = p.rules.limits.oldAt(now)
+	}
 	s.log.Debug("slot moved", "pid", pid, "from", from, "to", to)
 	if p.cfg.Changed != nil {
 		p.cfg.Changed(Change{Slot: s.id, PID: pid, From: from, To: to, Death: death})
@@ -51,9 +54,33 @@ func (p *Pool) said(f saidWhy) {
 
 // retire asks the slot's process to leave.
 func (p *Pool) retire(s *slot, now time.Duration) {
+	if s.why == "" {
+		s.why = p.whyRetired(s)
+	}
 	p.move(s, Retire, now, nil)
 	if err := s.proc.Signal(p.cfg.StopSignal); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		s.log.Error("retire failed", "pid", s.pid, "error", err)
+	}
+}
+
+// whyRetired says why a worker is asked to leave for which nobody gave a reason.
+func (p *Pool) whyRetired(s *slot) string {
+	switch {
+	case !p.rules.serving:
+		return p.drained
+	case s.surplus:
+		return "fewer workers wanted"
+	default:
+		return ""
+	}
+}
+
+// abort lets the slot's process say where it stands, and end.
+func (p *Pool) abort(s *slot, cause Cause, now time.Duration) {
+	s.killedFor = cause
+	p.move(s, Aborted, now, nil)
+	if err := s.proc.Signal(syscall.SIGABRT); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		s.log.Error("abort failed", "pid", s.pid, "error", err)
 	}
 }
 

@@ -11,16 +11,17 @@ type Cause uint8
 
 // The causes.
 const (
-	Asked      Cause = iota // it was retired and left in time, said that it was leaving, or the pool was told to kill everything
-	LoadFailed              // it said, before it was ready, that its application cannot be loaded
-	BootFailed              // it said, before it was ready, that something else stopped it
-	Crashed                 // it ended by itself with a status other than 0, or with one nobody could read
-	Signalled               // a signal ended it that did not come from the pool
-	Overran                 // killed: busy for longer than Limits.Busy
-	NeverReady              // killed: not ready within Limits.Boot
-	Deaf                    // killed: did not leave within Limits.Grace after it was retired
-	Silent                  // killed: without a beat for longer than Limits.Beat
-	Left                    // it ended by itself with status 0, though nobody in the pool had asked
+	Asked       Cause = iota // it was retired and left in time, said that it was leaving, or the pool was told to kill everything
+	LoadFailed               // it said, before it was ready, that its application cannot be loaded
+	BootFailed               // it said, before it was ready, that something else stopped it
+	Crashed                  // it ended by itself with a status other than 0, or with one nobody could read
+	Signalled                // a signal ended it that did not come from the pool
+	Overran                  // killed: busy for longer than Limits.Busy
+	NeverReady               // killed: not ready within Limits.Boot
+	Deaf                     // killed: did not leave within Limits.Grace after it was retired
+	Silent                   // killed: without a beat for longer than Limits.Beat
+	Left                     // it ended by itself with status 0, though nobody in the pool had asked
+	OutOfMemory              // the kernel killed it for want of memory; only Config.Explain can know
 	numCauses
 )
 
@@ -48,6 +49,8 @@ func (c Cause) String() string {
 		return "silent"
 	case Left:
 		return "left"
+	case OutOfMemory:
+		return "out of memory"
 	default:
 		return fmt.Sprintf("cause(%d)", uint8(c))
 	}
@@ -59,9 +62,11 @@ type Death struct {
 	PID    int
 	Cause  Cause
 	Exit   Exit
-	From   Phase         // the phase it ended in; Killed if the pool killed it
+	From   Phase         // the phase it ended in; Killed or Aborting if the pool ended it
 	Booted bool          // it had become ready
 	Lived  time.Duration // from Spawned to the reap
+	Reason string        // why it was asked to leave, or left of its own accord; may be empty
+	Facts  []any         // what Config.Explain adds to the log line, keys and values
 }
 
 // judge says why a process that ended with x left. It reads the slot as it
@@ -71,7 +76,7 @@ type Death struct {
 // said itself, then what its status says.
 func judge(s *slot, x Exit, stop syscall.Signal, statuses map[int]Cause) Cause {
 	switch {
-	case s.phase == Killed:
+	case s.phase == Killed, s.phase == Aborting:
 		return s.killedFor
 	case s.phase == Draining && left(x, stop), s.act.Leaving && x.Signal == 0 && x.Status == 0:
 		return Asked

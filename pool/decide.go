@@ -5,7 +5,6 @@ import "time"
 // rules is all that the pool's decisions depend on beside the slots and the
 // time. The functions here decide and do nothing; act.go, spawn.go and reap.go carry out.
 type rules struct {
-	size    int // slots wanted
 	serving bool
 	killing bool
 	limits  Limits
@@ -22,6 +21,7 @@ const (
 	spawn                // order a process
 	forget               // give up an order nobody answered
 	retire               // ask the process to leave
+	abort                // let it say where it stands, and end
 	kill                 // end it
 )
 
@@ -40,9 +40,7 @@ const (
 )
 
 // wants reports whether the slot is to hold a worker.
-func (r rules) wants(id SlotID) bool {
-	return r.serving && int(id) < r.size
-}
+func (r rules) wants(s *slot) bool { return r.serving && !s.surplus }
 
 // room reports whether one more worker may be on its way.
 func (r rules) room() bool { return r.atOnce == 0 || r.coming < r.atOnce }
@@ -70,22 +68,33 @@ func (r rules) decide(s *slot, now time.Duration) verdict {
 		switch {
 		case s.ordered && now >= r.orderDue(s):
 			return verdict{do: forget}
-		case !s.ordered && r.wants(s.id) && now >= s.notBefore && r.room():
+		case !s.ordered && r.wants(s) && now >= s.notBefore && r.room():
 			return verdict{do: spawn}
 		}
 	case Killed: // wait for the reap
 	default:
 		if r.killing {
-			return verdict{do: kill, cause: Asked}
+			return verdict{do: kill, cause: r.killedFor(s)}
 		}
 		if at, cause := s.deadline(r.limits, r.fresh); at != 0 && now >= at {
-			return verdict{do: kill, cause: cause}
+			if s.phase == Aborting || cause == Deaf || r.limits.Abort == 0 {
+				return verdict{do: kill, cause: cause}
+			}
+			return verdict{do: abort, cause: cause}
 		}
-		if s.phase != Draining && (s.unwanted || !r.wants(s.id)) {
+		if s.phase != Draining && s.phase != Aborting && (s.unwanted || !r.wants(s)) {
 			return verdict{do: retire}
 		}
 	}
 	return verdict{do: rest}
+}
+
+// killedFor is the cause that the death of s will have if everything is killed.
+func (r rules) killedFor(s *slot) Cause {
+	if s.phase == Aborting {
+		return s.killedFor
+	}
+	return Asked
 }
 
 // due is the next instant at which decide may say something else about s
@@ -94,10 +103,13 @@ func (r rules) due(s *slot) time.Duration {
 	switch {
 	case s.phase != Vacant:
 		at, _ := s.deadline(r.limits, r.fresh)
+		if s.oldAt != 0 && s.serves() && !s.replaced && (at == 0 || s.oldAt < at) {
+			return s.oldAt
+		}
 		return at
 	case s.ordered:
 		return r.orderDue(s)
-	case r.wants(s.id) && r.room():
+	case r.wants(s) && r.room():
 		return s.notBefore
 	default:
 		return 0
@@ -115,7 +127,7 @@ const (
 // notice having been stopped.
 func (l Limits) tick() time.Duration {
 	tick := tickMax
-	for _, limit := range []time.Duration{l.Beat, l.Busy} {
+	for _, limit := range []time.Duration{l.Beat, l.Busy, l.Request} {
 		if limit > 0 {
 			tick = min(tick, limit/4)
 		}

@@ -8,10 +8,10 @@ import (
 func TestDecisions(t *testing.T) {
 	t.Parallel()
 	now := at(100)
-	serving := rules{size: 2, serving: true, limits: limitsOfAll}
-	draining := rules{size: 2, limits: limitsOfAll}
-	killing := rules{size: 2, killing: true, limits: limitsOfAll}
-	awake := rules{size: 2, serving: true, limits: limitsOfAll, fresh: now}
+	serving := rules{serving: true, limits: limitsOfAll}
+	draining := rules{limits: limitsOfAll}
+	killing := rules{killing: true, limits: limitsOfAll}
+	awake := rules{serving: true, limits: limitsOfAll, fresh: now}
 	cases := []struct {
 		name  string
 		rules rules
@@ -19,7 +19,7 @@ func TestDecisions(t *testing.T) {
 		want  verdict
 	}{
 		{"fill a vacant slot", serving, slot{id: 1}, verdict{do: spawn}},
-		{"not one past the size", serving, slot{id: 2}, verdict{}},
+		{"not one past the size", serving, slot{surplus: true}, verdict{}},
 		{"not one that waits", serving, slot{notBefore: at(101)}, verdict{}},
 		{"one whose wait is over", serving, slot{notBefore: at(100)}, verdict{do: spawn}},
 		{"not twice", serving, slot{order: order{ordered: true, orderedAt: at(95)}}, verdict{}},
@@ -36,7 +36,7 @@ func TestDecisions(t *testing.T) {
 		{"busy, concurrent and silent", serving, slot{life: life{phase: Busy, entered: at(99), act: Activity{Busy: true, Since: at(99), Beat: at(50), Concurrent: true}}}, verdict{kill, Silent}},
 		{"deaf", serving, slot{life: life{phase: Draining, entered: at(70)}}, verdict{kill, Deaf}},
 		{"deaf while we slept", awake, slot{life: life{phase: Draining, entered: at(70)}}, verdict{}},
-		{"past the size", serving, slot{id: 2, life: life{phase: Busy, entered: at(99)}}, verdict{do: retire}},
+		{"past the size", serving, slot{surplus: true, life: life{phase: Busy, entered: at(99)}}, verdict{do: retire}},
 		{"unwanted", serving, slot{life: life{phase: Idle, entered: at(99), unwanted: true}}, verdict{do: retire}},
 		{"retired once", serving, slot{life: life{phase: Draining, entered: at(99), unwanted: true}}, verdict{}},
 		{"drain a starting one", draining, slot{life: life{phase: Starting, entered: at(99)}}, verdict{do: retire}},
@@ -56,7 +56,7 @@ func TestDecisions(t *testing.T) {
 // decide will say at due, it must not say before.
 func TestDueIsWhenTheDecisionChanges(t *testing.T) {
 	t.Parallel()
-	r := rules{size: 1, serving: true, limits: limitsOfAll}
+	r := rules{serving: true, limits: limitsOfAll}
 	for name, s := range map[string]*slot{
 		"wait":     {notBefore: at(100)},
 		"order":    {order: order{ordered: true, orderedAt: at(100)}},
@@ -75,7 +75,7 @@ func TestDueIsWhenTheDecisionChanges(t *testing.T) {
 	}
 	for name, s := range map[string]*slot{
 		"killed":   {life: life{phase: Killed}},
-		"past end": {id: 1},
+		"past end": {surplus: true},
 	} {
 		if got := r.due(s); got != 0 {
 			t.Errorf("%s: got %v, want never", name, got)

@@ -9,7 +9,7 @@
 //
 // One goroutine, inside [Pool.Run], owns every slot. Other goroutines tell it
 // facts ([Pool.Spawned], [Pool.Ready], [Pool.Failed]) and give it orders
-// ([Pool.Resize], [Pool.Retire], [Pool.Kill]); these calls put a note into a
+// ([Pool.Resize], [Pool.Retire], [Pool.Replace], [Pool.Kill]); these calls put a note into a
 // mailbox and return. The functions of [Config] are called by that goroutine.
 //
 // # Life of a slot
@@ -23,6 +23,9 @@
 //	  │        Reaped           Draining ────▶ Killed
 //	  └────────(from any of them)      Overdue
 //
+// With [Limits].Abort a process whose deadline has passed is Aborting before it is
+// Killed: it got SIGABRT, and has that long to say where it stands.
+//
 // A slot outlives its workers. [Config.Spawn] orders a process for a vacant
 // slot; until the outcome is told the slot stays vacant with the order noted.
 //
@@ -32,6 +35,8 @@
 //   - Every process the pool was told of while it ran is reaped by the pool.
 //   - The first worker that crashes is replaced at once; those that keep
 //     dying before they are ready, or faster than [Budget] allows, wait.
+//   - A worker that is replaced ([Pool.Replace]) leaves when its successor is
+//     ready, one worker at a time: the number of those that serve does not sink.
 //   - No worker is killed for time that passed while this process, or the
 //     whole machine, was stopped.
 //   - A process is signalled through its pidfd, so never a stranger that got

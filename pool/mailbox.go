@@ -76,10 +76,19 @@ type (
 		exit  Exit
 	}
 	resizeTo   struct{ size int }
-	retireSlot struct{ slot SlotID }
-	killAll    struct{}
-	signalAll  struct{ sig syscall.Signal }
-	signalOne  struct {
+	retireSlot struct {
+		slot SlotID
+		pid  int // 0: whoever it is
+		why  string
+	}
+	replaceSlot struct {
+		slot SlotID
+		pid  int
+		why  string
+	}
+	killAll   struct{}
+	signalAll struct{ sig syscall.Signal }
+	signalOne struct {
 		slot SlotID
 		pid  int
 		sig  syscall.Signal

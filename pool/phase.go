@@ -12,6 +12,7 @@ const (
 	Idle                  // ready, holds no request
 	Busy                  // ready, its Activity says that it holds a request
 	Draining              // asked to leave, may be finishing a request
+	Aborting              // SIGABRT sent because a deadline passed, may be writing its stacks
 	Killed                // SIGKILL sent, waiting to be reaped
 	numPhases
 )
@@ -29,6 +30,8 @@ func (p Phase) String() string {
 		return "busy"
 	case Draining:
 		return "draining"
+	case Aborting:
+		return "aborting"
 	case Killed:
 		return "killed"
 	default:
@@ -46,7 +49,8 @@ const (
 	Taken                 // its Activity shows a request
 	Returned              // its Activity shows none any more
 	Retire                // it must leave after what it holds
-	Overdue               // the deadline of the current phase passed
+	Aborted               // a deadline passed, and SIGABRT was sent first
+	Overdue               // a deadline passed, and SIGKILL was sent
 	Reaped                // the kernel gave us its exit status
 	numEvents
 )
@@ -64,6 +68,8 @@ func (e Event) String() string {
 		return "returned"
 	case Retire:
 		return "retire"
+	case Aborted:
+		return "aborted"
 	case Overdue:
 		return "overdue"
 	case Reaped:
@@ -95,15 +101,28 @@ type move struct {
 // never changed, and is the only place that knows which phase may follow
 // which.
 //
-// Ready, Returned and Retire are lawful in Draining and Killed, where they
+// Ready, Returned and Retire are lawful in Draining, Aborting and Killed, where they
 // change nothing: such a message may be on its way when we decide.
 var moves = [numPhases][numEvents]move{
-	Vacant:   {Spawned: {Starting, true}},
-	Starting: {Ready: {Idle, true}, Retire: {Draining, true}, Overdue: {Killed, true}, Reaped: {Vacant, true}},
-	Idle:     {Taken: {Busy, true}, Retire: {Draining, true}, Overdue: {Killed, true}, Reaped: {Vacant, true}},
-	Busy:     {Returned: {Idle, true}, Retire: {Draining, true}, Overdue: {Killed, true}, Reaped: {Vacant, true}},
+	Vacant: {Spawned: {Starting, true}},
+	Starting: {
+		Ready: {Idle, true}, Retire: {Draining, true},
+		Aborted: {Aborting, true}, Overdue: {Killed, true}, Reaped: {Vacant, true},
+	},
+	Idle: {
+		Taken: {Busy, true}, Retire: {Draining, true},
+		Aborted: {Aborting, true}, Overdue: {Killed, true}, Reaped: {Vacant, true},
+	},
+	Busy: {
+		Returned: {Idle, true}, Retire: {Draining, true},
+		Aborted: {Aborting, true}, Overdue: {Killed, true}, Reaped: {Vacant, true},
+	},
 	Draining: {
 		Ready: {Draining, true}, Returned: {Draining, true}, Retire: {Draining, true},
+		Aborted: {Aborting, true}, Overdue: {Killed, true}, Reaped: {Vacant, true},
+	},
+	Aborting: {
+		Ready: {Aborting, true}, Returned: {Aborting, true}, Retire: {Aborting, true},
 		Overdue: {Killed, true}, Reaped: {Vacant, true},
 	},
 	Killed: {

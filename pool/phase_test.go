@@ -13,21 +13,30 @@ const lawful = `
 vacant   spawned  starting
 starting ready    idle
 starting retire   draining
+starting aborted  aborting
 starting overdue  killed
 starting reaped   vacant
 idle     taken    busy
 idle     retire   draining
+idle     aborted  aborting
 idle     overdue  killed
 idle     reaped   vacant
 busy     returned idle
 busy     retire   draining
+busy     aborted  aborting
 busy     overdue  killed
 busy     reaped   vacant
 draining ready    draining
 draining returned draining
 draining retire   draining
+draining aborted  aborting
 draining overdue  killed
 draining reaped   vacant
+aborting ready    aborting
+aborting returned aborting
+aborting retire   aborting
+aborting overdue  killed
+aborting reaped   vacant
 killed   ready    killed
 killed   returned killed
 killed   retire   killed
@@ -100,12 +109,12 @@ func TestOnlyIdleBecomesBusy(t *testing.T) {
 	}
 }
 
-// From draining and killed only the end is ahead.
+// From draining, aborting and killed only the end is ahead.
 func TestNobodyReturnsFromDraining(t *testing.T) {
 	t.Parallel()
-	for _, p := range []Phase{Draining, Killed} {
+	for _, p := range []Phase{Draining, Aborting, Killed} {
 		for e := range numEvents {
-			if to, err := next(p, e); err == nil && to != p && to != Killed && to != Vacant {
+			if to, err := next(p, e); err == nil && to != p && to != Aborting && to != Killed && to != Vacant {
 				t.Errorf("%v %v: got %v", p, e, to)
 			}
 		}

@@ -46,6 +46,13 @@ type Config struct {
 	// certain: what the worker says in words (Failed) may arrive after its
 	// end. May be nil.
 	Statuses map[int]Cause
+	// Explain is told of a death before anybody else, and may put another Cause and
+	// further Facts into it. May be nil.
+	Explain func(*Death)
+	// Slots bounds how many slots there may ever be, so that a worker that is
+	// replaced and its successor have one each; 0 for any number. Without a spare one
+	// a worker leaves before its successor comes.
+	Slots int
 	// Log gets one line for each death and each surprise, and at debug level
 	// one for each move. Nil means no log.
 	Log hclog.Logger
@@ -83,12 +90,15 @@ type Pool struct {
 	kin     kin           // processes told of and not reaped
 
 	// What follows belongs to the owner's goroutine.
-	rules  rules
-	slots  []*slot
-	strays map[int]process
-	purse  purse
-	spent  bool         // the budget was exceeded by the last death
-	asked  chan<- State // who suspends the pool waits here; nil if nobody does
+	rules rules
+	size  int // slots wanted
+	slots []*slot
+	exchange
+	drained string // why nothing is wanted any more
+	strays  map[int]process
+	purse   purse
+	spent   bool         // the budget was exceeded by the last death
+	asked   chan<- State // who suspends the pool waits here; nil if nobody does
 	sleeper
 	clocks func() instants
 	watch  func(pid int, ended func(Exit)) (process, error)
@@ -111,7 +121,8 @@ func New(cfg Config) (*Pool, error) {
 		log:    cfg.Log,
 		mail:   newMailbox(),
 		done:   make(chan struct{}),
-		rules:  rules{size: cfg.Size, serving: true, limits: cfg.Limits, atOnce: cfg.BootAtOnce},
+		size:   cfg.Size,
+		rules:  rules{serving: true, limits: cfg.Limits, atOnce: cfg.BootAtOnce},
 		strays: make(map[int]process),
 		clocks: readClocks,
 		watch: func(pid int, ended func(Exit)) (process, error) {
@@ -122,7 +133,7 @@ func New(cfg Config) (*Pool, error) {
 			return proc, nil
 		},
 	}
-	p.grow()
+	p.resize(cfg.Size)
 	return p, nil
 }
 
@@ -137,11 +148,14 @@ func (c Config) check() error {
 		return fmt.Errorf("pool with %d workers booting at once: want 1 or more, or 0 for any number", c.BootAtOnce)
 	}
 	l, b := c.Limits, c.Budget
-	if min(l.Boot, l.Busy, l.Grace, l.Beat) < 0 {
+	if min(l.Boot, l.Busy, l.Request, l.Grace, l.Beat, l.Abort, l.Age, l.AgeJitter) < 0 {
 		return fmt.Errorf("pool limits %+v: negative", l)
 	}
-	if c.Activity == nil && max(l.Busy, l.Beat) > 0 {
-		return errors.New("pool without Activity: limits on Busy and Beat could not be kept")
+	if c.Activity == nil && max(l.Busy, l.Request, l.Beat) > 0 {
+		return errors.New("pool without Activity: limits on Busy, Request and Beat could not be kept")
+	}
+	if c.Slots != 0 && c.Slots < c.Size {
+		return fmt.Errorf("pool of %d slots with room for %d", c.Size, c.Slots)
 	}
 	if min(b.Period, b.BackoffMin, b.BackoffMax, time.Duration(b.Restarts)) < 0 {
 		return fmt.Errorf("pool budget %+v: negative", b)
@@ -181,13 +195,26 @@ func (p *Pool) Ready(slot SlotID, pid int) { p.mail.post(becameReady{slot, pid})
 // comes before it is ready. See also Config.Statuses.
 func (p *Pool) Failed(slot SlotID, cause Cause) { p.mail.post(saidWhy{slot, cause}) }
 
-// Resize changes the number of slots wanted to n, brought into 1 to MaxSize.
-// Workers of slots past the end are retired.
+// Resize changes the number of slots wanted to n, brought into 1 to MaxSize, or
+// Config.Slots. The workers that are too many are retired, highest slot first.
 func (p *Pool) Resize(n int) { p.mail.post(resizeTo{min(max(n, 1), MaxSize)}) }
 
 // Retire replaces the worker of slot gently: it is asked to leave, and the
 // next is ordered when it has. A vacant slot is left alone.
-func (p *Pool) Retire(slot SlotID) { p.mail.post(retireSlot{slot}) }
+func (p *Pool) Retire(slot SlotID) { p.mail.post(retireSlot{slot: slot}) }
+
+// RetireFor is Retire with a reason for the log, and only if pid is still the process
+// that holds the slot.
+func (p *Pool) RetireFor(slot SlotID, pid int, why string) { p.mail.post(retireSlot{slot, pid, why}) }
+
+// Replace replaces the worker of slot, if pid is still the process that holds it,
+// as soon as a successor is ready, which comes into another slot. Workers to be
+// replaced wait for each other, so that one at most is there in surplus. why is the
+// reason, for the log and for the Death.
+//
+// A successor that cannot boot is tried again with growing pauses, and the worker
+// stays meanwhile. If it ends by itself, the successor has its place.
+func (p *Pool) Replace(slot SlotID, pid int, why string) { p.mail.post(replaceSlot{slot, pid, why}) }
 
 // Dismiss kills the worker of slot, if pid is still the process that holds it,
 // and gives its death that cause.

@@ -19,7 +19,13 @@ func (p *Pool) ended(f hasEnded, now time.Duration) {
 	p.observeSlot(s, now) // it may have taken a request since the last tick
 	death := &Death{
 		Slot: s.id, PID: s.pid, Cause: judge(s, f.exit, p.cfg.StopSignal, p.cfg.Statuses), Exit: f.exit,
-		From: s.phase, Booted: s.booted, Lived: now - s.born,
+		From: s.phase, Booted: s.booted, Lived: now - s.born, Reason: s.why,
+	}
+	if death.Reason == "" && s.act.Leaving {
+		death.Reason = s.act.Why
+	}
+	if p.cfg.Explain != nil {
+		p.cfg.Explain(death)
 	}
 	var wasReady, pause time.Duration
 	if s.booted {
@@ -47,6 +53,9 @@ func (p *Pool) spend(now time.Duration) bool {
 // report is the one line about a death.
 func (p *Pool) report(s *slot, d *Death, pause time.Duration) {
 	facts := []any{"pid", d.PID, "cause", d.Cause, "from", d.From, "lived", d.Lived}
+	if d.Reason != "" {
+		facts = append(facts, "reason", d.Reason)
+	}
 	if d.Exit.Signal != 0 {
 		facts = append(facts, "signal", unix.SignalName(d.Exit.Signal))
 	} else {
@@ -58,6 +67,7 @@ func (p *Pool) report(s *slot, d *Death, pause time.Duration) {
 	if pause > 0 {
 		facts = append(facts, "pause", pause)
 	}
+	facts = append(facts, d.Facts...)
 	level := hclog.Warn
 	if d.Cause == Asked {
 		level = hclog.Info

@@ -68,6 +68,7 @@ func (p *Pool) drain(cause error) {
 		return // heard before, or killed already
 	}
 	p.rules.serving = false
+	p.drained = cause.Error()
 	p.log.Info("pool draining", "cause", cause)
 }
 
@@ -95,14 +96,15 @@ func (p *Pool) heard(fact any, now time.Duration) {
 	case hasEnded:
 		p.ended(f, now)
 	case resizeTo:
-		p.rules.size = f.size
-		p.grow()
+		p.resize(f.size)
 	case retireSlot:
-		if s := p.slot(f.slot); s != nil && s.phase != Vacant {
-			s.unwanted = true
+		if s := p.slot(f.slot); s != nil && s.phase != Vacant && (f.pid == 0 || f.pid == s.pid) {
+			s.unwanted, s.why = true, f.why
 		}
+	case replaceSlot:
+		p.queueUp(f)
 	case dismissSlot:
-		if s := p.slot(f.slot); s != nil && s.pid == f.pid && s.phase != Vacant && s.phase != Killed {
+		if s := p.slot(f.slot); s != nil && s.pid == f.pid && s.phase != Vacant && s.phase != Killed { // also one that is being aborted
 			p.overdue(s, f.cause, now)
 		}
 	case extendSlot:
@@ -140,7 +142,7 @@ func (p *Pool) observe(now time.Duration) {
 }
 
 func (p *Pool) observeSlot(s *slot, now time.Duration) {
-	if p.cfg.Activity == nil || s.phase != Idle && s.phase != Busy {
+	if p.cfg.Activity == nil || s.phase != Idle && s.phase != Busy && s.phase != Draining {
 		return
 	}
 	s.act = p.cfg.Activity(s.id)
@@ -154,6 +156,8 @@ func (p *Pool) observeSlot(s *slot, now time.Duration) {
 
 // settle decides about every slot and carries it out.
 func (p *Pool) settle(now time.Duration) {
+	p.replaceAged(now)
+	p.succeed()
 	p.rules.coming = 0
 	for _, s := range p.slots {
 		if s.ordered || s.phase == Starting {
@@ -170,6 +174,8 @@ func (p *Pool) settle(now time.Duration) {
 			p.forget(s, now)
 		case retire:
 			p.retire(s, now)
+		case abort:
+			p.abort(s, v.cause, now)
 		case kill:
 			p.overdue(s, v.cause, now)
 		}
@@ -193,7 +199,7 @@ func (p *Pool) nextWake(now instants) time.Duration {
 func (p *Pool) states(now time.Duration) []SlotState {
 	states := make([]SlotState, 0, len(p.slots))
 	for _, s := range p.slots {
-		if s.phase == Vacant && !s.ordered && int(s.id) >= p.rules.size {
+		if s.phase == Vacant && !s.ordered && s.surplus {
 			continue
 		}
 		state := SlotState{
@@ -216,16 +222,12 @@ func (p *Pool) slot(id SlotID) *slot {
 	return p.slots[id]
 }
 
-// grow makes slots up to the wanted size. Slots are never thrown away: one
-// past the size stays vacant and remembers its workers' failures.
-func (p *Pool) grow() {
-	for len(p.slots) < p.rules.size {
-		p.slots = append(p.slots, p.newSlot())
-	}
-}
-
-// newSlot makes the slot that follows the last.
+// newSlot makes the slot that follows the last, which is to hold no worker yet. Slots
+// are never thrown away: one in surplus stays vacant and remembers its workers'
+// failures.
 func (p *Pool) newSlot() *slot {
 	id := SlotID(len(p.slots))
-	return &slot{id: id, log: p.log.With("slot", int(id))}
+	s := &slot{id: id, log: p.log.With("slot", int(id)), surplus: true}
+	p.slots = append(p.slots, s)
+	return s
 }

@@ -22,17 +22,26 @@ type Activity struct {
 	// every phase, and Limits.Busy bounds nothing.
 	Concurrent bool
 	// Leaving says that it ends of its own accord, as it should: that is no fault
-	// of it, and counts as Asked.
+	// of it, and counts as Asked. Why says for what reason, for the log.
 	Leaving bool
+	Why     string
 }
 
 // Limits are how long a worker may stay in a phase before it is killed. Zero
-// means no limit. Beat and Busy need Config.Activity.
+// means no limit. Beat, Busy and Request need Config.Activity.
 type Limits struct {
-	Boot  time.Duration // from Spawned to Ready
-	Busy  time.Duration // one request, unless the worker is Concurrent
-	Grace time.Duration // from being retired to its end
-	Beat  time.Duration // silence while idle, or at any time if Concurrent
+	Boot    time.Duration // from Spawned to Ready
+	Busy    time.Duration // one request, unless the worker is Concurrent
+	Request time.Duration // one request of any worker, also of one that drains
+	Grace   time.Duration // from being retired to its end
+	Beat    time.Duration // silence while idle, or at any time if Concurrent
+	// Abort is how long a worker that missed a deadline has between SIGABRT and
+	// SIGKILL, to write down where it stands; with 0 it gets no SIGABRT. One that did
+	// not leave within Grace gets none either: it may be at honest work.
+	Abort time.Duration
+	// Age is how long a worker may have been ready before it is replaced, as by
+	// [Pool.Replace]; to each worker's a random part of AgeJitter is added.
+	Age, AgeJitter time.Duration
 }
 
 // process is what a slot needs of a [Process]; tests of the pure part have
@@ -49,6 +58,7 @@ type slot struct {
 	life
 	order
 	tries
+	surplus   bool          // it is to hold no worker
 	notBefore time.Duration // a vacant slot waits until then
 	restarts  uint64        // deaths that were its workers' fault
 }
@@ -64,8 +74,11 @@ type life struct {
 	booted    bool // it became ready
 	readyAt   time.Duration
 	said      *Cause        // what it said about its end, before the end
-	killedFor Cause         // valid in Killed
+	killedFor Cause         // valid in Aborting and Killed
 	unwanted  bool          // it is to be replaced
+	why       string        // for what reason it was asked to leave
+	oldAt     time.Duration // when Limits.Age is over; 0: never
+	replaced  bool          // it was asked to be replaced for its age
 	extended  time.Duration // no deadline of this phase is before it
 	act       Activity
 }
@@ -126,10 +139,28 @@ func (s *slot) deadline(l Limits, fresh time.Duration) (time.Duration, Cause) {
 		}
 	case Draining:
 		limit, since, cause = l.Grace, s.entered, Deaf
+	case Aborting:
+		limit, since, cause = l.Abort, s.entered, s.killedFor
 	case Vacant, Killed: // nothing to wait for; nothing stronger is left
 	}
-	if limit == 0 {
+	var at time.Duration
+	if limit != 0 {
+		at = max(since, fresh) + limit
+	}
+	if hard := s.requestDue(l, fresh); hard != 0 && (at == 0 || hard < at) {
+		at, cause = hard, Overran
+	}
+	if at == 0 {
 		return 0, cause
 	}
-	return max(max(since, fresh)+limit, s.extended), cause
+	return max(at, s.extended), cause
+}
+
+// requestDue is when the oldest request in hand exceeds Limits.Request; 0 if that
+// is never. A worker that is on its way out holds requests too.
+func (s *slot) requestDue(l Limits, fresh time.Duration) time.Duration {
+	if l.Request == 0 || !s.act.Busy || s.phase != Busy && s.phase != Draining {
+		return 0
+	}
+	return max(s.act.Since, s.readyAt, fresh) + l.Request
 }

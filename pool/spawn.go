@@ -118,7 +118,7 @@ func (p *Pool) spawnFailed(f spawnFailed, now time.Duration) {
 	p.answered(s)
 	pause := s.tries.failed(p.cfg.Budget)
 	s.notBefore = now + pause
-	if !p.rules.wants(s.id) {
+	if !p.rules.wants(s) {
 		s.log.Debug("spawn given up", "error", f.err) // nobody wants the process any more
 		return
 	}

@@ -35,6 +35,9 @@ type Held struct {
 	Restarts  uint64        `json:"restarts"`
 	Missed    bool          `json:"missed"` // its last worker died before it was ready
 	Pauses    int           `json:"pauses"` // waits in a row
+	// Surplus: it is to hold no worker. That includes the slot of a successor that was
+	// not ready: replacements (Pool.Replace) are forgotten, those for age begin again.
+	Surplus bool `json:"surplus,omitempty"`
 
 	PID       int           `json:"pid,omitempty"`
 	Entered   time.Duration `json:"entered,omitempty"` // when the phase began
@@ -44,6 +47,8 @@ type Held struct {
 	Said      *Cause        `json:"said,omitempty"` // what it said about its end
 	KilledFor Cause         `json:"killed_for,omitempty"`
 	Unwanted  bool          `json:"unwanted,omitempty"` // it is to be replaced
+	Why       string        `json:"why,omitempty"`      // it was asked to leave
+	OldAt     time.Duration `json:"old_at,omitempty"`   // when Limits.Age is over
 	Extended  time.Duration `json:"extended,omitempty"` // no deadline of this phase is before it
 }
 
@@ -104,9 +109,10 @@ func (p *Pool) state() State {
 	for _, s := range p.slots {
 		st.Slots = append(st.Slots, Held{
 			Slot: s.id, Phase: s.phase, NotBefore: s.notBefore, Restarts: s.restarts,
-			Missed: s.missed, Pauses: s.pauses,
+			Missed: s.missed, Pauses: s.pauses, Surplus: s.surplus || p.coming(s),
 			PID: s.pid, Entered: s.entered, Born: s.born, Booted: s.booted, ReadyAt: s.readyAt,
 			Said: s.said, KilledFor: s.killedFor, Unwanted: s.unwanted, Extended: s.extended,
+			Why: s.why, OldAt: s.oldAt,
 		})
 	}
 	return st
@@ -115,7 +121,7 @@ func (p *Pool) state() State {
 // Resume makes a pool that goes on where another was suspended. The workers must
 // still be children of this process; one that ended meanwhile is found dead, and one
 // that somebody else has reaped counts as dead too. The number of slots is that of
-// cfg: workers past it are retired. Config.Changed is told of what changes from now
+// cfg: if there are more workers, those in the highest slots are retired. Config.Changed is told of what changes from now
 // on.
 //
 // Workers that the suspended pool was killing without having a slot for them are not
@@ -132,13 +138,14 @@ func Resume(cfg Config, st State) (*Pool, error) {
 		}
 		taken[h.Slot] = true
 		for len(p.slots) <= int(h.Slot) {
-			p.slots = append(p.slots, p.newSlot())
+			p.newSlot()
 		}
 		p.slots[h.Slot].hold(h)
 		if h.PID != 0 {
 			p.kin.add(h.PID)
 		}
 	}
+	p.resize(cfg.Size)
 	p.purse.deaths, p.spent = slices.Clone(st.Deaths), st.Spent
 	return p, nil
 }
@@ -147,8 +154,8 @@ var errBadState = errors.New("no pool wrote this")
 
 func (h Held) check() error {
 	switch {
-	case h.Slot < 0 || h.Slot >= MaxSize:
-		return fmt.Errorf("slots are 0 to %d", MaxSize-1)
+	case h.Slot < 0 || h.Slot > MaxSize: // one more than may be wanted, for a successor
+		return fmt.Errorf("slots are 0 to %d", MaxSize)
 	case (h.Phase == Vacant) != (h.PID == 0) || h.PID == 1 || h.PID < 0:
 		return errors.New("a slot has a process or is vacant")
 	case h.Phase >= numPhases || h.KilledFor >= numCauses:
@@ -160,11 +167,12 @@ func (h Held) check() error {
 // hold is what a slot was before the pool was suspended. It has no process to signal
 // until watchResumed.
 func (s *slot) hold(h Held) {
-	s.notBefore, s.restarts = h.NotBefore, h.Restarts
+	s.surplus, s.notBefore, s.restarts = h.Surplus, h.NotBefore, h.Restarts
 	s.tries = tries{missed: h.Missed, pauses: h.Pauses}
 	s.life = life{
 		phase: h.Phase, entered: h.Entered, pid: h.PID, born: h.Born, booted: h.Booted, readyAt: h.ReadyAt,
 		said: h.Said, killedFor: h.KilledFor, unwanted: h.Unwanted, extended: h.Extended,
+		why: h.Why, oldAt: h.OldAt,
 	}
 }
 

@@ -143,7 +143,7 @@ func TestEndsAroundASuspension(t *testing.T) {
 
 func TestResumeRefusesWhatNoPoolWrote(t *testing.T) {
 	for name, slot := range map[string]Held{
-		"no such slot":        {Slot: MaxSize},
+		"no such slot":        {Slot: MaxSize + 1},
 		"negative":            {Slot: -1},
 		"vacant with process": {PID: 77},
 		"idle without":        {Phase: Idle},

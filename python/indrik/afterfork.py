@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 import weakref
+from _thread import get_ident
 from collections.abc import Iterable
 from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any, Callable, Optional
@@ -23,6 +24,11 @@ from . import wire
 
 if TYPE_CHECKING:
     from .hooks import Hooks, Worker
+
+# Signals for which a worker has handlers by which its children must not be deaf. They keep
+# those for SIGINT and SIGUSR1, which do nothing that could be wrong in them.
+_OURS = (signal.SIGTERM, signal.SIGQUIT, signal.SIGABRT)
+_PACKAGE = __name__.partition(".")[0] + "."
 
 _Handler = Callable[[int, Optional[FrameType]], None]
 _socketpair = socket.socketpair  # CPython's own, whatever is patched later
@@ -126,15 +132,39 @@ def watch_sigterm(heard: Callable[[], None]) -> None:
     def leave(signum: int, frame: FrameType | None) -> None:
         if os.getpid() == worker:
             heard()
-            return
-        # A process that the application forked off inherits this handler, but must
-        # end by SIGTERM as any other (multiprocessing's terminate() relies on it).
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGTERM)
 
     signal.signal(signal.SIGTERM, leave)
     signal.signal(signal.SIGINT, _nothing)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # Python's own setting; a lost peer is an error, not death
+
+
+def free_copies() -> None:
+    """Worker, before it is ready: a process that the application forks off has none of our
+    handlers, and ends by SIGTERM as any other (multiprocessing's terminate() relies on it).
+
+    The signals are held back during the fork, because the interpreter throws away what a
+    new process has heard before it could reset its handlers: a SIGTERM in that moment
+    would be lost, and its sender would wait for ever. Handlers that the application has
+    set in our places are not touched.
+    """
+    masks: dict[int, Iterable[int]] = {}  # by thread: several may fork at a time
+
+    def hold() -> None:
+        masks[get_ident()] = signal.pthread_sigmask(signal.SIG_BLOCK, _OURS)
+
+    def let_go() -> None:
+        mask = masks.pop(get_ident(), None)
+        if mask is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+    def reset() -> None:
+        for signum in _OURS:
+            handler = signal.getsignal(signum)
+            if getattr(handler, "__module__", "").startswith(_PACKAGE):
+                signal.signal(signum, signal.SIG_DFL)
+        let_go()
+
+    os.register_at_fork(before=hold, after_in_parent=let_go, after_in_child=reset)
 
 
 def watch_hooks(hooks: Hooks, worker: Worker) -> None:
@@ -146,6 +176,8 @@ def watch_hooks(hooks: Hooks, worker: Worker) -> None:
     def end(name: str, status: int) -> _Handler:
         def handler(signum: int, frame: FrameType | None) -> None:
             if os.getpid() == pid:
+                if signum == signal.SIGABRT and sys.stderr is not None:
+                    faulthandler.dump_traceback()  # this handler has taken the place of the one that does
                 worker.alive, worker.aborted = False, signum == signal.SIGABRT
                 hooks.call_and_log(name, worker)
                 hooks.call_and_log("worker_exit", hooks.server, worker)

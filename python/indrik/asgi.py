@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 _BATCH = 32  # requests taken off the lane before others have their turn
 _FULL_ROUNDS = 8  # after which more are expected than before
-_BEAT = 0.5  # seconds between beats; the protocol asks for one a second
 _SHUTDOWN_SHARE = 0.1  # of graceful_timeout is kept for the lifespan's shutdown,
 _SHUTDOWN_MOST = 5.0  # but no more than this many seconds
 
@@ -94,6 +93,7 @@ class Worker:
         self._lane = post.own
         self._lane.setblocking(False)
         self._row = post.row
+        self._pause = float(post.options["beat"]) / 2
         self._outlets = [AsyncOutlet(loop, reply) for reply in post.replies]
         self._buffers = [bytearray(MAX_MESSAGE)]
         self._view = memoryview(self._buffers[0])
@@ -254,7 +254,7 @@ class Worker:
 
     def _beat(self) -> None:
         self._row[BEAT] = monotonic_ns()
-        self.loop.call_later(_BEAT, self._beat)
+        self.loop.call_later(self._pause, self._beat)
 
 
 def _leave_after(options: dict[str, Any]) -> int:

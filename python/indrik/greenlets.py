@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from .worker import Post
 
 _AT_ONCE = 16  # requests taken off the lane before those taken get to run
-_BEAT = 1.0  # seconds
 _PARTS = {
     "gevent": ("gevent.monkey", "gevent.socket", "gevent.lock"),
     "eventlet": ("eventlet.hubs", "eventlet.semaphore"),
@@ -135,6 +134,7 @@ class _Crew:
     def __init__(self, post: Post, lane: socket.socket, app: Application, hub: Hub, errors: TextIO) -> None:
         self.seats = int(post.options["worker_connections"])
         self._row, self._lane = post.row, lane
+        self._pause = float(post.options["beat"])
         self._app, self._hub, self._errors = app, hub, errors
         self._replies = [_Patient(outlet, hub) for outlet in post.replies]
         afterfork.seal_copies(self._replies)
@@ -211,7 +211,7 @@ class _Crew:
     def _beat(self) -> None:
         while True:
             self._row[BEAT] = monotonic_ns()
-            self._hub.sleep(_BEAT)
+            self._hub.sleep(self._pause)
 
 
 class _Patient(Outlet):

@@ -27,8 +27,6 @@ from .wire import BEAT, LIFE, PeerGone, WireError
 if TYPE_CHECKING:
     from .worker import Post
 
-_LIFE = 1000  # milliseconds between two signs of life of the main thread
-
 
 def run(post: Post, app: Application, errors: TextIO) -> Status:
     """Be a gthread worker until it is retired and every seat has answered what it held."""
@@ -91,10 +89,11 @@ class _Crew:
         signal.set_wakeup_fd(self._rope.fileno(), warn_on_full_buffer=False)
         bell = select.poll()
         bell.register(self._bell, select.POLLIN)
+        pause = int(1000 * self._post.options["beat"])  # between two signs of life
         self._gate.set()
         while len(self._outcomes) < self.size:
             self._post.row[LIFE] = monotonic_ns()
-            if bell.poll(_LIFE):
+            if bell.poll(pause):
                 self._bell.recv(4096)
             if self._outcomes:
                 self._retire()

@@ -142,7 +142,7 @@ def _cast(settings: Any, fds: list[int], found: config.Config) -> Cast:
         if settings["worker_class"] not in _CLASSES:
             raise WireError(f"no worker class {settings['worker_class']!r}")
         options = dict(settings["options"])
-        for name in ("graceful_timeout", "disconnect_grace"):
+        for name in ("graceful_timeout", "disconnect_grace", "beat"):
             options[name] /= 1000  # on the wire times are milliseconds
         app, name = str(settings["app"]), str(settings["name"])
         generation, loops = int(settings["generation"]), int(settings["loops"])

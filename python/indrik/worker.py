@@ -75,6 +75,7 @@ def run(post: Post) -> Status:
     worker = os.getpid()
     stacks.offer(post.report)
     afterfork.seal_copies((post.lane, post.own, *post.replies, post.report))
+    afterfork.free_copies()
     try:
         try:
             status = _boot(post)

@@ -56,6 +56,7 @@ OPTIONS: dict[str, Any] = {  # the settings' defaults, but for the class
     "umask": None,
     "initgroups": False,
     "graceful_timeout": 30_000,
+    "beat": 1_000,
 }
 
 _START = b"import sys\n\nfrom indrik.__main__ import main\n\nsys.exit(main())\n"

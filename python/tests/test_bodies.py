@@ -6,7 +6,7 @@ import socket
 
 from fakemaster import LIMIT, fine, play, receive
 
-LINES = b"abcdef\n" b"0123456789\n" b"x\n" b"\n" b"last line\n" b"yz" b"unfinished"
+LINES = b"abcdef\n0123456789\nx\n\nlast line\nyzunfinished"
 READ = [b"", b"abc", b"def\n", b"0123", b"456789\n", [b"x\n"], [b"\n"], b"la", b"st line\nyzunfinished"]
 READ += [b"", b"", b"", [], []]
 

@@ -180,8 +180,8 @@ func TestAnApplicationLearnsThatItsClientLeft(t *testing.T) {
 // its clients get a 504, those of others notice nothing.
 func TestABlockedEventLoopIsKilled(t *testing.T) {
 	t.Parallel()
-	s := serve(t, launch{app: "aplain", args: []string{"-w", "2", "-t", "1"}})
-	s.allow("worker ended")
+	s := serve(t, launch{app: "aplain", args: []string{"-w", "2", "-t", "2"}})
+	s.allow("worker ended", "Fatal Python error")
 	c := s.client()
 	c.send("GET /block/now HTTP/1.1\r\nHost: x\r\n\r\n")
 	victim := s.note("now")
@@ -200,9 +200,9 @@ func TestABlockedEventLoopIsKilled(t *testing.T) {
 // with Gunicorn.
 func TestASlowThreadIsLeftAlone(t *testing.T) {
 	t.Parallel()
-	s := serve(t, launch{app: "plain", args: []string{"--threads", "2", "-t", "1"}})
-	one, worker := s.held("8")
-	two, same := s.held("8") // now no seat is free, and none beats
+	s := serve(t, launch{app: "plain", args: []string{"--threads", "2", "-t", "2"}})
+	one, worker := s.held("5")
+	two, same := s.held("5") // now no seat is free, and none beats
 	if worker != same {
 		t.Fatalf("workers %d and %d, want one", worker, same)
 	}

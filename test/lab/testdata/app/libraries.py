@@ -63,9 +63,7 @@ def processes():
     context = multiprocessing.get_context("fork")
     pool = context.Pool(2)
     done = pool.map(abs, [-1, -2]) == [1, 2]
-    # Not terminate(), which `with` would call: forked children have the worker's
-    # handler of SIGTERM, as they would under Gunicorn, and might not obey it.
-    pool.close()
+    pool.terminate()
     pool.join()
     return done
 
