@@ -5,13 +5,13 @@ GOTEST   ?= go test -race -p 2 -timeout 10m
 STATIC   := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # The lab runs by itself: it says why when it is skipped, which go test shows only under -v.
 PACKAGES  = $$(go list ./... | grep -v -e /test/lab -e /test/packages)
-SCRIPTS   = test/install test/fuzz .ci/run $(wildcard bench/run test/*.sh bench/*.sh)
+SCRIPTS   = test/install test/fuzz .ci/run bench/install bench/run bench/compare $(wildcard test/*.sh)
 
 # At a terminal it gets a process group of its own: Ctrl-C would end make as well,
 # and make says that with status 130 whatever became of the server.
 HELLO     = bin/indrik --chdir examples/hello -w 2 -b 127.0.0.1:8000 app:app
 
-.PHONY: help build run test test-go test-python test-packages lab lint check fuzz bench docs deb rpm wheel container install clean
+.PHONY: help build run test test-go test-python test-packages lab lint check fuzz bench bench-go docs deb rpm wheel container install clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -31,8 +31,9 @@ test: build ## install what the tests need (test/install says what), then run al
 test-go: ## Go tests with the race detector, without the lab
 	$(GOTEST) $(PACKAGES)
 
-test-python: ## tests of the Python side
+test-python: ## tests of the Python side, and of bench/
 	.venv/bin/python -m pytest -q python/tests
+	.venv/bin/python -m pytest -q bench/tests
 
 lab: build ## tests of units and activation in a real systemd (root, systemd-container)
 	go test -v -timeout 10m ./test/lab
@@ -70,8 +71,9 @@ lint: ## gofmt, vet, staticcheck, ruff, mypy, shellcheck
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "gofmt -w these:"; echo "$$unformatted"; exit 1; }
 	go vet ./...
 	go run $(STATIC) ./...
-	.venv/bin/ruff check python
+	.venv/bin/ruff check python bench
 	cd python && ../.venv/bin/mypy
+	cd bench && ../.venv/bin/mypy
 	@if command -v shellcheck >/dev/null; then echo shellcheck $(SCRIPTS); shellcheck $(SCRIPTS); \
 	else echo "shellcheck is not installed: the scripts are not checked"; fi
 
@@ -80,13 +82,16 @@ check: test lint ## what continuous integration runs
 fuzz: ## every fuzz target for FUZZTIME (30s) each, and how many executions that were
 	test/fuzz $(FUZZTIME)
 
-bench: build ## compare with gunicorn on this machine (bench/run)
-	@if [ -x bench/run ]; then test/install && exec bench/run; else echo "bench/run does not exist yet"; exit 1; fi
+bench: build ## compare with the peers on this machine, some 25 minutes (bench/run --list)
+	bench/run
+
+bench-go: ## the Go benchmarks of this tree against those of another commit: make bench-go OLD=main PACKAGES="./http1 ./dispatch"
+	bench/compare "$(or $(OLD),HEAD)" $(if $(filter command line,$(origin PACKAGES)),$(PACKAGES))
 
 docs: ## make the documents that come from the registry: settings, help, manual pages, JSON schema
 	go test ./settings -run 'TestDocumentIsCurrent' -update
 	go test ./cmd/indrik -run 'TestHelp|TestDocumentsAreCurrent' -update
 
 clean: ## remove what make made
-	rm -rf bin build .venv
+	rm -rf bin build .venv bench/.venv
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -40,6 +40,8 @@ var layers = map[string][]string{
 	"unitfiles":         {},
 	"websocket":         {},
 
+	"bench/load": {}, // a client of any server, ours or not
+
 	// Machinery for tests. Product code imports none of it.
 	"internal/fdcheck":  {},
 	"internal/testproc": {},
