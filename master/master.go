@@ -73,7 +73,8 @@ type master struct {
 
 	stage    stage
 	began    time.Time
-	asked    time.Time // stopping: when a signal asked for it
+	asked    time.Time // when a signal asked for the stop
+	farewell farewell
 	deadline time.Time // stopping: when patience ends
 	quickly  bool      // stopping: everything was killed
 	outcome  error     // what Run returns
@@ -118,7 +119,7 @@ func (m *master) run(ctx context.Context) error {
 		select {
 		case <-stop:
 			stop = nil // heard once; a nil channel never fires again
-			m.stop(context.Cause(ctx).Error())
+			m.askStop(context.Cause(ctx).Error())
 		case sig := <-m.cfg.Signals:
 			m.signalled(sig)
 		case <-m.facts.wake:
@@ -177,6 +178,7 @@ func (m *master) ticked(now time.Time) {
 	}
 	m.judgeGateway(now)
 	m.judgeReload(now)
+	m.judgeFarewell(now)
 	m.judgeStop(now)
 	m.ping(now)
 	m.extend(now)

@@ -46,7 +46,7 @@ type reload struct {
 func (m *master) askReload(signal string) {
 	r := &m.reload
 	switch {
-	case m.stage == stopping:
+	case m.stage == stopping, m.farewell.begun():
 		m.log.Info("reload not begun", "signal", signal, "reason", "the service is stopping")
 	case m.stage == booting || r.step != calm:
 		r.again = true
@@ -157,7 +157,7 @@ func (m *master) proceed() {
 			m.move(gone)
 		}
 	case calm:
-		if r.again && m.stage == serving {
+		if r.again && m.stage == serving && !m.farewell.begun() {
 			m.beginReload()
 		}
 	}

@@ -13,7 +13,7 @@ const sameWish = 100 * time.Millisecond
 
 // signalled obeys a signal.
 //
-//	TERM, INT    stop: finish the requests in hand; the second time, at once
+//	TERM, INT    stop, after shutdown_delay: finish the requests in hand; the second time, at once
 //	QUIT         stop at once
 //	USR1         open log files anew
 //	TTIN, TTOU   one worker more, one less
@@ -31,16 +31,17 @@ func (m *master) signalled(sig os.Signal) {
 	name := unix.SignalName(number)
 	switch number {
 	case unix.SIGTERM, unix.SIGINT:
-		if m.stage == stopping {
+		if m.stage == stopping || m.farewell.begun() {
 			if time.Since(m.asked) < sameWish {
 				return
 			}
 			m.log.Warn("stopping at once", "signal", name)
+			m.stop(name)
 			m.quick()
 			return
 		}
 		m.asked = time.Now()
-		m.stop(name)
+		m.askStop(name)
 	case unix.SIGQUIT:
 		m.stop(name)
 		m.quick()

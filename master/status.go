@@ -36,6 +36,7 @@ type outlook struct {
 	drained    bool   // the gateway holds nothing any more
 	failure    string // why the service ends, or ""
 	trouble    string // what is wrong at the moment, or ""
+	farewell   string // that it stops soon, or ""
 	reload     string // what there is to say of one, or ""
 }
 
@@ -57,6 +58,9 @@ func (o outlook) words() string {
 		s = "draining: finishing the requests in hand"
 	default:
 		s = fmt.Sprintf("draining: waiting for %s to leave", count(o.occupied))
+	}
+	if o.farewell != "" && o.stage != stopping {
+		s += "; " + o.farewell
 	}
 	if o.reload != "" && o.stage != stopping {
 		s += "; " + o.reload

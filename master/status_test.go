@@ -16,6 +16,7 @@ func TestStatusWords(t *testing.T) {
 		{"one serves alone", outlook{stage: serving, generation: 1, wanted: 1, ready: 1}, "serving: 1 worker, generation 1"},
 		{"one is missing", outlook{stage: serving, generation: 2, wanted: 4, ready: 3, starting: 1}, "serving: 3 of 4 workers, generation 2"},
 		{"none is left", outlook{stage: serving, generation: 2, wanted: 4, trouble: "no worker can take work"}, "serving: 0 of 4 workers, generation 2; no worker can take work"},
+		{"it will stop", outlook{stage: serving, generation: 1, wanted: 1, ready: 1, farewell: "not ready"}, "serving: 1 worker, generation 1; not ready"},
 		{"requests in hand", outlook{stage: stopping, wanted: 4, ready: 4, occupied: 4}, "draining: finishing the requests in hand"},
 		{"workers leave", outlook{stage: stopping, drained: true, occupied: 3}, "draining: waiting for 3 workers to leave"},
 		{"it failed", outlook{stage: stopping, failure: "load app:app: no such module"}, "failed: load app:app: no such module"},

@@ -112,7 +112,7 @@ func (m *master) labour(w *worker) labour {
 // down and within its limits. At the end the extension is withheld, and
 // systemd's own timeout ends what we could not.
 func (m *master) extend(now time.Time) {
-	if m.stage == serving && !m.reload.under() || now.Sub(m.extended) < extendEvery || m.health(now).overdue {
+	if m.stage == serving && !m.reload.under() && !m.farewell.begun() || now.Sub(m.extended) < extendEvery || m.health(now).overdue {
 		return
 	}
 	m.extended = now
@@ -126,7 +126,7 @@ func (m *master) words() string {
 	o := outlook{
 		stage: m.stage, generation: g.number, wanted: g.wanted,
 		starting: t.starting, ready: t.ready, drained: true,
-		reload: m.reload.words(),
+		reload: m.reload.words(), farewell: m.farewell.words(),
 	}
 	for _, gt := range m.gates() {
 		o.drained = o.drained && gt.drained
@@ -158,6 +158,10 @@ func (m *master) speak() {
 }
 
 func (m *master) tellReady() {
+	if m.farewell.begun() { // a reload has ended meanwhile; that we leave stays true
+		m.speak()
+		return
+	}
 	m.status = m.words()
 	m.told(m.notifier.Ready(m.status))
 }

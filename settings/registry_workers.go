@@ -63,6 +63,12 @@ var workerSettings = []Setting{
 		Since: "0.1.0",
 	},
 	{
+		Name: "shutdown_delay", Flag: "shutdown-delay", Metavar: "SECONDS", Group: Workers, Kind: Seconds,
+		Default: "0", Min: 0, Max: maxSeconds,
+		Help:  "On SIGTERM go on serving this long, not ready, before the stop: time for a load balancer to notice",
+		Since: "0.1.0",
+	},
+	{
 		Name: "boot_timeout", Flag: "boot-timeout", Metavar: "SECONDS", Group: Workers, Kind: Seconds,
 		Default: "60", Min: 1, Max: maxSeconds,
 		Help:  "Kill a worker that is not ready this long after it was forked; a start or a reload then fails",

@@ -89,6 +89,10 @@ func (v *Values) Timeout() time.Duration { return of[time.Duration](v, "timeout"
 // a worker or the service stops; 0 means that they are not waited for.
 func (v *Values) GracefulTimeout() time.Duration { return of[time.Duration](v, "graceful_timeout") }
 
+// ShutdownDelay returns how long the service goes on after it was asked to stop,
+// without being ready; 0 means that it stops at once.
+func (v *Values) ShutdownDelay() time.Duration { return of[time.Duration](v, "shutdown_delay") }
+
 // KeepAlive returns how long an idle connection stays open; 0 means that each
 // connection is closed after its first response.
 func (v *Values) KeepAlive() time.Duration { return of[time.Duration](v, "keepalive") }

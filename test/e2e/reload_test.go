@@ -157,36 +157,6 @@ func TestARequestLivesThroughAReload(t *testing.T) {
 	})
 }
 
-// With settings that only a new gateway can have, that one takes over while the
-// old one finishes; clients that ask without pause notice nothing.
-func TestReloadWithAnotherGateway(t *testing.T) {
-	w := newSite(t, "plain")
-	w.put("indrik.toml", "keepalive = 30\n")
-	s := serve(t, w.launch("-w", "2"))
-	s.allServe(2)
-	before, gateway := descriptors(t, s.pid), s.the("gateway")
-	kept := s.load(4, "/")
-	single := s.loadWith(4, "/", "Connection: close\r\n")
-	slow := s.client()
-	slow.send("GET /hold/held/3 HTTP/1.1\r\nHost: test\r\n\r\n")
-	s.note("held")
-	for n := range 3 {
-		w.put("indrik.toml", fmt.Sprintf("keepalive = %d\ngraceful_timeout = 10\n", 40+n))
-		s.reload(n + 1)
-	}
-	slow.wants("GET", 200, "held")
-	kept.flows()
-	single.flows()
-	kept.end().atMost(t, nil)
-	single.end().atMost(t, nil)
-	if s.the("gateway") == gateway {
-		t.Error("the gateway is the same")
-	}
-	s.hangUp()
-	s.until("the master has as many descriptors as before", func() bool { return descriptors(t, s.pid) <= before })
-	s.stop()
-}
-
 // A new address is served, an old one is not, and one that stays is never closed.
 func TestReloadChangesAddresses(t *testing.T) {
 	w := newSite(t, "plain")

@@ -85,6 +85,7 @@ func elsewhere() (proofs []proof) {
 		"max_requests_jitter python/tests/test_classes.py test_jitter_spreads_the_ends",
 		"timeout test/e2e/death_test.go TestAStuckWorkerIsKilled",
 		"graceful_timeout test/e2e/stop_test.go TestAStopThatTakesTooLong",
+		"shutdown_delay test/e2e/stop_test.go TestAStopThatIsDelayed",
 		"boot_timeout test/e2e/reload_faults_test.go TestReloadsThatFail",
 		"reload test/e2e/wsgi_test.go TestReloadShowsWhatWasSaved",
 		"initgroups python/tests/test_privileges.py test_initgroups_takes_the_users_groups_and_no_others",

@@ -192,3 +192,65 @@ func TestTheNumberOfWorkersChangesBySignal(t *testing.T) {
 	s.wants("/", 200, "hello")
 	s.stop()
 }
+
+// With shutdown_delay a service that was told to stop says that it is not ready, and
+// serves on, also those who come only now; then it stops as always. A second TERM
+// meanwhile is quick.
+func TestAStopThatIsDelayed(t *testing.T) {
+	t.Parallel()
+	s := serve(t, launch{app: "plain", args: []string{"-w", "1", "--shutdown-delay", "2"}})
+	network, address := s.listener(0)
+	kept := s.client()
+	kept.ask("GET / HTTP/1.1\r\nHost: x\r\n\r\n", "GET", 200, "hello")
+	began := time.Now()
+	s.kill(s.pid, syscall.SIGTERM)
+	s.stderr.await(t, 1, "not ready any more:", "reason=SIGTERM")
+	s.wants("/", 200, "hello")
+	if a := kept.ask("GET / HTTP/1.1\r\nHost: x\r\n\r\n", "GET", 200, "hello"); a.close {
+		t.Error("a connection was told to close before the stop")
+	}
+	s.kill(s.pid, syscall.SIGHUP)
+	s.stderr.await(t, 1, "reload not begun:", `"the service is stopping"`)
+	s.stderr.await(t, 1, "stopping:", "reason=SIGTERM")
+	s.refuses(network, address)
+	kept.closed()
+	s.expect(0)
+	if took := time.Since(began); took < 2*time.Second {
+		t.Errorf("the stop took %v, want at least 2s", took)
+	}
+
+	s = serve(t, launch{app: "plain", args: []string{"-w", "1", "--shutdown-delay", "60"}})
+	s.allow("stopping at once", "worker ended")
+	s.held("60")
+	s.kill(s.pid, syscall.SIGTERM)
+	s.stderr.await(t, 1, "not ready any more:")
+	time.Sleep(200 * time.Millisecond) // one that follows on the heels of the first is its echo
+	s.kill(s.pid, syscall.SIGTERM)
+	s.expect(0)
+}
+
+// Clients that wait in the accept queue of an address that Indrik bound when the stop
+// begins believe that they are served, and are: the gateway, which was kept from
+// accepting them, takes them before it closes the last copy.
+func TestAStopEmptiesTheAcceptQueue(t *testing.T) {
+	t.Parallel()
+	s := serve(t, launch{app: "plain", args: []string{"-w", "1"}})
+	gateway := s.the("gateway")
+	s.kill(gateway, syscall.SIGSTOP)
+	var clients []*client
+	for range 30 {
+		c := s.client()
+		c.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		clients = append(clients, c)
+	}
+	s.kill(s.pid, syscall.SIGTERM)
+	s.stderr.await(t, 1, "stopping:", "reason=SIGTERM")
+	s.kill(gateway, syscall.SIGCONT)
+	for _, c := range clients {
+		if a := c.wants("GET", 200, "hello"); !a.close {
+			t.Error("the response does not say that it is the last")
+		}
+	}
+	s.hangUp()
+	s.expect(0)
+}
