@@ -266,7 +266,7 @@ func (s *service) busy() {
 	for {
 		all, more := s.entries()
 		for _, e := range all {
-			if e.text("@message") == "slot moved" && e["to"] == float64(pool.Busy) {
+			if e.text("@message") == "slot moved" && e.text("to") == pool.Busy.String() {
 				return
 			}
 		}
