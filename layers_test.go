@@ -20,12 +20,13 @@ const module = "github.com/indrik/indrik"
 // sentence in the commit.
 var layers = map[string][]string{
 	"cmd/indrik": {"master", "gateway", "settings", "activation", "unitfiles", "logsink", "statsd"}, // activation: to refuse an address as any other option
-	"master":     {"gateway", "pool", "dispatch", "settings", "activation", "python", "logsink", "statsd", "pidfile"},
+	"master":     {"cgroup", "gateway", "pool", "dispatch", "settings", "activation", "python", "logsink", "statsd", "pidfile"},
 	"gateway":    {"accesslog", "logsink", "statsd", "gateway/certs", "gateway/negotiate", "gateway/static", "gateway/uwsgi", "dispatch", "http1", "websocket"},
 	"pool":       {}, // knows nothing of Python, HTTP or our sockets
 
 	"accesslog":         {}, // what a line says; it writes none
 	"activation":        {},
+	"cgroup":            {}, // what the kernel counts and limits; it decides nothing
 	"dispatch":          {},
 	"gateway/certs":     {},                    // which certificate for whom; it speaks to nobody
 	"gateway/negotiate": {},                    // what a client accepts; for files and for errors
@@ -58,6 +59,7 @@ var testImports = []string{"internal/fdcheck", "internal/testproc", "test/lab"}
 var leaves = []string{
 	"accesslog",
 	"activation",
+	"cgroup",
 	"dispatch",
 	"gateway/certs",
 	"gateway/negotiate",

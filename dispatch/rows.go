@@ -50,8 +50,8 @@ func (r *LoopRow) Accepted() uint64 { return r[5].Load() }
 // SetAccepted writes how many connections have been accepted.
 func (r *LoopRow) SetAccepted(n uint64) { r[5].Store(n) }
 
-// Oldest returns since when the request that has waited longest does (see
-// Monotonic); 0 if none waits.
+// Oldest returns since when the request waits that no worker has taken for longest,
+// in the gateway or in a lane (see Monotonic); 0 if none waits.
 func (r *LoopRow) Oldest() int64 { return int64(r[6].Load()) }
 
 // SetOldest writes it.

@@ -54,6 +54,7 @@ type loop struct {
 	log       hclog.Logger
 	row       *dispatch.LoopRow
 	figures   *Figures
+	peeked    [64]byte // the start of a message that lies in a lane
 	boards    map[int]*dispatch.Scoreboard // by generation: the rows of its seats
 	limits    limits
 	mail      mailbox
@@ -272,7 +273,7 @@ func (l *loop) report() {
 	l.row.SetDispatched(uint64(l.requests.inFlight() - l.queue.len()))
 	l.row.SetAnswered(l.answered)
 	l.row.SetAccepted(l.accepted)
-	l.row.SetOldest(l.queue.oldest())
+	l.row.SetOldest(l.oldestWaiting())
 	l.row.SetBeat(l.now)
 }
 

@@ -51,6 +51,7 @@ func (m *master) prepare(ctx context.Context, values *settings.Values, hooks []s
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("become child subreaper: %w", err)
 	}
+	m.divide()
 	gate, err := newGate(p)
 	if err != nil {
 		return err
@@ -69,27 +70,28 @@ func (m *master) prepare(ctx context.Context, values *settings.Values, hooks []s
 func (m *master) newGeneration(p *plan, gate *gate) (*generation, error) {
 	m.last++
 	number := m.last
-	slots := min(p.settings.Workers()+spareSlots, pool.MaxSize) + 1 // one for a successor
+	slots := p.staff.room() + 1 // one for a successor
 	board, err := dispatch.NewScoreboard(1, slots, boardSeats(p.settings))
 	if err != nil {
 		return nil, fmt.Errorf("make the scoreboard of generation %d: %w", number, err)
 	}
 	cfg := m.poolConfig(p.settings)
-	cfg.Slots = slots
+	start := m.startStrength(p)
+	cfg.Slots, cfg.Size = slots, start
 	g, err := newGeneration(number, board, cfg, m.facts.post)
 	if err != nil {
 		_ = board.Close() // shared memory; nothing to flush
 		return nil, err
 	}
-	g.plan, g.gate, g.wanted, g.before = p, gate, p.settings.Workers(), -1
+	g.place = m.placeWorker
+	g.plan, g.gate, g.wanted, g.before = p, gate, start, -1
 	g.own, g.fluid = mayNeedOwn(p.settings.WorkerClass()), p.settings.Reload()
 	return g, nil
 }
 
-// poolConfig says what the pool does with workers.
+// poolConfig says what the pool does with workers, but for their number.
 func (m *master) poolConfig(s *settings.Values) pool.Config {
 	return pool.Config{
-		Size:       s.Workers(),
 		BootAtOnce: bootAtOnce(s.BootConcurrency()),
 		Limits:     limits(s),
 		Statuses:   map[int]pool.Cause{statusBoot: pool.BootFailed, statusLoad: pool.LoadFailed},

@@ -57,6 +57,7 @@ func (m *master) workerReady(w *worker, msg dispatch.Tuple) {
 	}
 	if before == nil || *before != c {
 		m.log.Debug("workers have a course", "gen", g.number, "interface", c.iface, "seats", c.seats, "own", c.own)
+		m.settleStaff(g, c)
 		m.settleGate(g, c)
 		m.tellCourse(g)
 	}

@@ -75,6 +75,7 @@ func (m *master) startGateway(gt *gate) error {
 	}
 	m.epoch++
 	*gt = gate{plan: gt.plan, board: gt.board, counts: gt.counts, serves: gt.serves, child: c, budget: gt.budget}
+	m.placeChild(c, gatewayGroup(c.pid))
 	m.log.Debug("gateway started", "pid", c.pid, "epoch", m.epoch)
 	return m.brief(gt)
 }
@@ -127,7 +128,6 @@ func (m *master) gatewayConfig(s *settings.Values, static gateway.Static, tls *g
 	}
 	return gateway.Config{
 		Loops:        loops(s.GatewayThreads()),
-		Multiprocess: s.Workers() > 1,
 		RootPath:     s.RootPath(),
 		Software:     "indrik/" + m.cfg.Version,
 		AccessLog:    s.AccessLog(),
@@ -265,6 +265,7 @@ func (m *master) dispensable(gt *gate) bool { return m.stage == stopping || gt !
 func (m *master) gatewayEnded(gt *gate, exit pool.Exit) {
 	pid, reason := gt.child.pid, gt.reason
 	gateway.Forget(gt.counts)
+	m.groups.outlived(gatewayGroup(pid))
 	gt.child.hangUp()
 	gt.child, gt.serving, gt.ordered = nil, false, false
 	if reason == "" {

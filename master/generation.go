@@ -27,7 +27,8 @@ type generation struct {
 	plan   *plan
 	gate   *gate // whose requests its workers take
 	wanted int   // workers, with what TTIN and TTOU made of it
-	before int   // workers of the generation that it follows; -1 if it follows none
+	scaler scaler
+	before int // workers of the generation that it follows; -1 if it follows none
 
 	lane   lane                   // shared by its sync and gthread workers
 	own    bool                   // its workers may need lanes of their own
@@ -39,7 +40,8 @@ type generation struct {
 	early  *child // has run the configuration file and becomes the mold
 
 	post     func(fact)
-	reopened time.Time // when log files were opened anew last
+	place    func(*worker) // gives a new worker its control group
+	reopened time.Time     // when log files were opened anew last
 
 	workers map[pool.SlotID]*worker
 	queue   []*worker // not ordered yet, in the order in which they were wanted
@@ -59,7 +61,7 @@ func newGeneration(number int, board *dispatch.Scoreboard, cfg pool.Config, post
 	if err != nil {
 		return nil, err
 	}
-	g := &generation{number: number, lane: l, board: board, post: post, workers: map[pool.SlotID]*worker{}}
+	g := &generation{number: number, lane: l, board: board, post: post, place: func(*worker) {}, workers: map[pool.SlotID]*worker{}}
 	cfg.Spawn = func(slot pool.SlotID) { post(spawnWanted{g, slot}) }
 	cfg.Changed = func(c pool.Change) { post(slotMoved{g, c}) }
 	cfg.Activity = g.activity
@@ -129,6 +131,7 @@ func (g *generation) forked(w *worker, pid int) {
 		return
 	}
 	w.pid = pid
+	g.place(w)
 	g.pool.Spawned(w.slot, pid)
 	if w.ordered.Before(g.reopened) { // it was forked from a mold with the old files
 		g.pool.Signal(syscall.SIGUSR1)

@@ -78,7 +78,10 @@ type master struct {
 	deadline time.Time // stopping: when patience ends
 	quickly  bool      // stopping: everything was killed
 	outcome  error     // what Run returns
+	parting  string    // stopping: why, if nobody asked for it and nothing failed
 
+	groups groups
+	idleness
 	numbers numbers
 	counted gateway.Figures // by gateways that are gone, and so is their memory
 	voice
@@ -182,6 +185,9 @@ func (m *master) ticked(now time.Time) {
 	m.judgeStop(now)
 	m.ping(now)
 	m.extend(now)
+	m.scale(now)
+	m.judgeIdle(now)
+	m.tidyGroups(now)
 	m.measure(now)
 	m.sweep()
 }

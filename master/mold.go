@@ -64,6 +64,7 @@ func (m *master) startMold(g *generation) error {
 			}
 		}
 	}
+	m.placeChild(c, moldGroup(g.number, c.pid))
 	m.log.Debug("mold started", "gen", g.number, "pid", c.pid, "python", s.Python())
 	return c.order(dispatch.Tuple{"configure", m.moldSettings(g.plan, g.number, g.before)}, g.board.FD(), g.lane.workers)
 }
@@ -77,6 +78,7 @@ func (m *master) moldSettings(p *plan, generation, before int) dispatch.Dict {
 		earlier = int64(before)
 	}
 	plain, milliseconds := everySetting(s)
+	plain["workers"] = int64(p.staff.start)
 	return dispatch.Dict{
 		"dir":          p.dir,
 		"before":       earlier,
@@ -207,6 +209,7 @@ func (m *master) forked(g *generation, slot pool.SlotID, pid int) {
 func (m *master) moldEnded(g *generation, exit pool.Exit) {
 	g.mold.child.hangUp()
 	pid := g.mold.child.pid
+	m.groups.outlived(moldGroup(g.number, pid))
 	g.mold.child = nil
 	if m.stage == stopping || g.leaving {
 		g.orphan()

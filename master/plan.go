@@ -24,6 +24,7 @@ type plan struct {
 	settings *settings.Values
 	script   Script   // the file that decided them; its Name is "" if there was none
 	hooks    []string // that the file defines
+	staff    staffing
 
 	dir     string              // working directory of the processes
 	sockets []activation.Socket // to accept from; who owns them is m.sockets
@@ -45,8 +46,10 @@ func (m *master) outline(s *settings.Values, script Script, hooks []string) (p *
 	if err := os.Chdir(p.dir); err != nil {
 		return p, fmt.Errorf("change to the directory of --chdir: %w", err)
 	}
-	p.static, err = staticFiles(s)
-	return p, err
+	if p.static, err = staticFiles(s); err != nil {
+		return p, err
+	}
+	return p, m.staff(p)
 }
 
 // draft makes a whole plan. On an error nothing of it is left.
@@ -65,11 +68,15 @@ func (m *master) draft(ctx context.Context, s *settings.Values, script Script, h
 	if err := m.openSockets(ctx, p); err != nil {
 		return p, err
 	}
+	if err := checkIdleExit(p.settings.IdleExit(), p.sockets); err != nil {
+		return p, err
+	}
 	tls, err := m.prepareTLS(p)
 	if err != nil {
 		return p, err
 	}
 	p.gateway = m.gatewayConfig(s, p.static, tls)
+	p.gateway.Multiprocess = p.staff.bounds.max > 1
 	p.gateway.AccessSyslog, p.gateway.StatsD = p.logs.access, p.logs.stats
 	p.pidFile, err = m.renewPIDFile(s.PIDFile())
 	return p, err

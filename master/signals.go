@@ -64,19 +64,17 @@ func (m *master) signalled(sig os.Signal) {
 }
 
 // resize changes the number of workers, within 1 and what the scoreboard has
-// room for.
+// room for, or within the bounds of scaling.
 func (m *master) resize(n int, signal string) {
 	if m.stage == stopping {
 		return
 	}
 	g := m.gen
-	n = min(max(n, 1), g.board.Slots()-1) // the last one is for a successor
+	n = g.limits().clamp(n)
 	if n == g.wanted {
 		m.log.Warn("number of workers is at its bound", "signal", signal, "limit", n)
 		return
 	}
 	m.log.Info("number of workers changed", "signal", signal, "from", g.wanted, "to", n)
-	g.wanted = n
-	m.callHook(g, "nworkers_changed", "resize", int64(n))
-	g.pool.Resize(n)
+	m.setWorkers(g, n)
 }

@@ -38,6 +38,7 @@ type outlook struct {
 	trouble    string // what is wrong at the moment, or ""
 	farewell   string // that it stops soon, or ""
 	reload     string // what there is to say of one, or ""
+	parting    string // why the service stops by itself, or ""
 }
 
 // words returns the service's status for a person who types `systemctl status`.
@@ -54,6 +55,8 @@ func (o outlook) words() string {
 		s = fmt.Sprintf("serving: %s, generation %d", count(o.ready), o.generation)
 	case o.stage == serving:
 		s = fmt.Sprintf("serving: %d of %s, generation %d", o.ready, count(o.wanted), o.generation)
+	case o.parting != "":
+		s = o.parting
 	case !o.drained:
 		s = "draining: finishing the requests in hand"
 	default:

@@ -113,6 +113,7 @@ func (m *master) workerEnded(w *worker, d *pool.Death) {
 	w.death = d
 	m.callHook(w.gen, "child_exit", "reaped", int64(w.pid))
 	m.leave(w, d, w.gen.held(w.slot))
+	m.cleanAfter(w)
 	w.gen.clear(w.slot)
 	w.gen.forget(w)
 	if !w.silent {

@@ -127,6 +127,7 @@ func (m *master) words() string {
 		stage: m.stage, generation: g.number, wanted: g.wanted,
 		starting: t.starting, ready: t.ready, drained: true,
 		reload: m.reload.words(), farewell: m.farewell.words(),
+		parting: m.parting,
 	}
 	for _, gt := range m.gates() {
 		o.drained = o.drained && gt.drained

@@ -68,7 +68,7 @@ func (s Setting) markdown(b *strings.Builder) {
 func (s Setting) values() string {
 	switch s.Kind {
 	case Int:
-		return fmt.Sprintf("a whole number from %d to %d", s.Min, s.Max)
+		return fmt.Sprintf("a whole number from %d to %d%s", s.Min, s.Max, s.orWords())
 	case Seconds:
 		return fmt.Sprintf("a number of seconds from %d to %d, decimals allowed, or with units: `1m30s`", s.Min, s.Max)
 	case Bytes:

@@ -3,6 +3,7 @@ package settings
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -49,6 +50,9 @@ func (s Setting) parse(text string, earlier error) (any, error) {
 }
 
 func (s Setting) parseInt(text string) (int, error) {
+	if n, ok := s.words[strings.ToLower(text)]; ok {
+		return n, nil
+	}
 	base := 10
 	if s.anyBase {
 		base = 0
@@ -57,11 +61,19 @@ func (s Setting) parseInt(text string) (int, error) {
 	n := int(long)
 	switch {
 	case errors.Is(err, strconv.ErrRange), err == nil && (n < s.Min || n > s.Max):
-		return 0, fmt.Errorf("out of range; give a number from %d to %d", s.Min, s.Max)
+		return 0, fmt.Errorf("out of range; give a number from %d to %d%s", s.Min, s.Max, s.orWords())
 	case err != nil:
-		return 0, fmt.Errorf("not a whole number; give a number from %d to %d", s.Min, s.Max)
+		return 0, fmt.Errorf("not a whole number; give a number from %d to %d%s", s.Min, s.Max, s.orWords())
 	}
 	return n, nil
+}
+
+// orWords continues a sentence about the numbers that an Int takes.
+func (s Setting) orWords() string {
+	if len(s.words) == 0 {
+		return ""
+	}
+	return ", or " + strings.Join(slices.Sorted(maps.Keys(s.words)), " or ")
 }
 
 // parseSeconds reads decimals too: half a second is a sensible limit in a

@@ -6,13 +6,16 @@ import (
 	"strings"
 )
 
+// Auto is what Workers returns for "auto": nobody has chosen a number.
+const Auto = 0
+
 // workerSettings are about the processes that answer requests.
 var workerSettings = []Setting{
 	{
 		Name: "workers", Flag: "workers", Short: "w", Metavar: "N", Group: Workers, Kind: Int,
-		Default: "1", Env: "WEB_CONCURRENCY", Min: 1, Max: 1024,
-		Help:  "Keep this many worker processes alive",
-		Note:  "An empty `WEB_CONCURRENCY` counts as unset.",
+		Default: "1", Env: "WEB_CONCURRENCY", Min: 1, Max: 1024, words: map[string]int{"auto": Auto},
+		Help:  "Keep this many worker processes alive, or auto for a number that fits the processors",
+		Note:  "`auto` counts the processors that the service may use, limits of containers and units among them: with n of them 2n+1 `sync` workers, and n of any other kind, which take many requests each, but two at least ([scale.md](scale.md)). An empty `WEB_CONCURRENCY` counts as unset.",
 		Since: "0.1.0",
 	},
 	{

@@ -62,6 +62,9 @@ type Setting struct {
 	Min, Max int      // bounds of Int and Seconds, both included
 	Choices  []string // of Choice
 
+	// words are texts of an Int that stand for numbers outside of Min and Max, in
+	// lower case.
+	words map[string]int
 	// anyBase lets an Int be written as in C: 022 is octal, 0x12 hexadecimal.
 	anyBase bool
 	// aliases are other words for choices, in lower case.

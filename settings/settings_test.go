@@ -260,7 +260,7 @@ func TestEmptyVariableCountsAsUnset(t *testing.T) {
 }
 
 func TestBadVariable(t *testing.T) {
-	for name, text := range map[string]string{"PORT": "tcp://10.0.0.1:80", "WEB_CONCURRENCY": "auto"} {
+	for name, text := range map[string]string{"PORT": "tcp://10.0.0.1:80", "WEB_CONCURRENCY": "many"} {
 		env := FromPlatform(environment(map[string]string{name: text}))
 		_, err := Resolve(env)
 		var refused *ValueError

@@ -67,7 +67,7 @@ func (v *Values) Bind() []string { return slices.Clone(of[[]string](v, "bind")) 
 // Indrik binds, 1 to 1048576.
 func (v *Values) Backlog() int { return of[int](v, "backlog") }
 
-// Workers returns how many workers to keep, 1 to 1024.
+// Workers returns how many workers to keep, 1 to 1024, or [Auto].
 func (v *Values) Workers() int { return of[int](v, "workers") }
 
 // WorkerClass returns the class of the workers: "auto", "sync", "gthread",

@@ -77,6 +77,8 @@ func TestServiceFitsTheMaster(t *testing.T) {
 	u.want(t, "Service.NotifyAccess", "main")
 	u.want(t, "Service.KillMode", "mixed")
 	u.want(t, "Service.OOMPolicy", "continue")
+	u.want(t, "Service.Delegate", "memory")
+	u.want(t, "Service.ProtectControlGroups", "no") // else nothing is delegated that could be written to
 	u.want(t, "Service.NonBlocking", "yes")
 	u.want(t, "Service.Restart", "on-failure")
 	u.want(t, "Service.User", "indrik-%i")
@@ -128,7 +130,7 @@ func TestVariantForUsersAgrees(t *testing.T) {
 	for _, key := range []string{
 		"Unit.StartLimitIntervalSec", "Unit.Requires", "Service.Type", "Service.NotifyAccess", "Service.NonBlocking",
 		"Service.WatchdogSec", "Service.Restart", "Service.RestartSec", "Service.KillMode", "Service.TimeoutStopSec",
-		"Service.ExecReload", "Service.OOMPolicy", "Service.UMask", "Service.SystemCallFilter", "Service.RestrictAddressFamilies",
+		"Service.ExecReload", "Service.OOMPolicy", "Service.Delegate", "Service.UMask", "Service.SystemCallFilter", "Service.RestrictAddressFamilies",
 	} {
 		if len(system[key]) == 0 {
 			t.Errorf("%s is not in the system's unit", key)

@@ -151,7 +151,7 @@ func TestWrongUsage(t *testing.T) {
 		{"--help=please app", `option --help takes no value, got "please"; leave it out`},
 		{"app other", "one application can be served, got app other; give one as MODULE:APP, options apart"},
 		{":app", `application ":app" names no module; name it as MODULE:APP, like indrik hello:app`},
-		{"-w lots app", `setting workers: --workers is "lots": not a whole number; give a number from 1 to 1024`},
+		{"-w lots app", `setting workers: --workers is "lots": not a whole number; give a number from 1 to 1024, or auto`},
 		{"-t soon app", `setting timeout: --timeout is "soon": not a length of time; give seconds from 0 to 1000000000, or units like 1m30s`},
 		{"--env DEBUG app", `setting raw_env: --env is "DEBUG": not NAME=VALUE; write it like DEBUG=1`},
 		{"-k gevnt app", `setting worker_class: --worker-class is "gevnt": not known; use one of auto, sync, gthread, gevent, eventlet, asgi`},
@@ -194,7 +194,7 @@ func TestPrecedence(t *testing.T) {
 		{"app", "", 1, "127.0.0.1:8000"},
 		{"app", "WEB_CONCURRENCY=5 PORT=9000", 5, "0.0.0.0:9000"},
 		{"-w 2 -b :81 app", "WEB_CONCURRENCY=5 PORT=9000", 2, ":81"},
-		{"-w 2 -b :81 app", "WEB_CONCURRENCY=auto PORT=web", 2, ":81"},
+		{"-w 2 -b :81 app", "WEB_CONCURRENCY=many PORT=web", 2, ":81"},
 		{"-w 2 -w 3 app", "PORT=1 PORT=2", 3, "0.0.0.0:1"},
 	} {
 		tr := newTrial(t, strings.Fields(c.args)...)
@@ -213,9 +213,9 @@ func TestPrecedence(t *testing.T) {
 // A bad variable is wrong configuration, not wrong usage.
 func TestBadEnvironment(t *testing.T) {
 	tr := newTrial(t, "app")
-	tr.env = append(tr.env, "WEB_CONCURRENCY=auto")
+	tr.env = append(tr.env, "WEB_CONCURRENCY=many")
 	status, _, stderr := tr.run()
-	want := `indrik: setting workers: WEB_CONCURRENCY is "auto": not a whole number; give a number from 1 to 1024` + "\n"
+	want := `indrik: setting workers: WEB_CONCURRENCY is "many": not a whole number; give a number from 1 to 1024, or auto` + "\n"
 	if status != exitConfig || stderr != want || len(tr.roles) > 0 {
 		t.Errorf("got status %d, roles %v, stderr %q, want 1 and %q", status, tr.roles, stderr, want)
 	}

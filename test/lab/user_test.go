@@ -46,7 +46,15 @@ func TestUnitsForUsers(t *testing.T) {
 	if got := own("show", "--value", "--property=StatusText", "indrik@own.service"); !strings.HasPrefix(got, "serving: 1 worker") {
 		t.Errorf("StatusText: got %q", got)
 	}
+	group := own("show", "--value", "--property=ControlGroup", "indrik@own.service")
+	if parts, err := s.lab.Run(s.limit(), "ls", "/sys/fs/cgroup"+group); err != nil || !strings.Contains(parts, "\nworker-0-1-") {
+		t.Errorf("parts of the control group: got %q, %v, want one for the worker", parts, err)
+	}
+	s.must(s.lab.WriteFile("/home/"+name+"/.config/indrik/own.env", []byte("OPTIONS=--control-groups=off\n"), 0o644))
 	own("restart", "indrik@own.service")
+	if _, err := s.lab.Run(s.limit(), "test", "-e", "/sys/fs/cgroup"+group+"/master"); err == nil {
+		t.Error("the control group was divided against the setting")
+	}
 	own("stop", "indrik@own.socket", "indrik@own.service")
 	if got := own("show", "--value", "--property=Result", "indrik@own.service"); got != "success" {
 		t.Errorf("Result: got %q, want success", got)

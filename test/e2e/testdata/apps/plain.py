@@ -13,7 +13,7 @@ def answer(start_response, text, status="200 OK"):
 
 
 def application(environ, start_response):
-    """/pid, /env/NAME, /cwd, /hold/NOTE/SECONDS, /kill/SIGNAL; hello to all else."""
+    """/pid, /env/NAME, /cwd, /hold/NOTE/SECONDS, /sleep/SECONDS, /kill/SIGNAL; hello to all else."""
     _, word, *rest = environ["PATH_INFO"].split("/")
     if word == "pid":
         return answer(start_response, str(os.getpid()))
@@ -25,6 +25,8 @@ def application(environ, start_response):
         note(rest[0], os.getpid())
         time.sleep(float(rest[1]))
         return answer(start_response, "held")
+    if word == "sleep":
+        time.sleep(float(rest[0]))
     if word == "kill":
         os.kill(os.getpid(), int(rest[0]))
     if word == "raise":

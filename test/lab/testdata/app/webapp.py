@@ -1,6 +1,7 @@
 """The Flask application that the units serve in the lab."""
 
 import os
+import subprocess
 import sys
 import time
 
@@ -17,6 +18,12 @@ def hello():
 @app.get("/environment")
 def environment():
     return "\n".join(sorted(os.environ)) + "\n"
+
+
+@app.get("/leave-behind")
+def leave_behind():
+    """Start a process that does everything to outlive its worker."""
+    return str(subprocess.Popen(["sleep", "600"], start_new_session=True).pid)
 
 
 @app.get("/slow")
