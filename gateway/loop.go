@@ -54,7 +54,7 @@ type loop struct {
 	log       hclog.Logger
 	row       *dispatch.LoopRow
 	figures   *Figures
-	peeked    [64]byte // the start of a message that lies in a lane
+	peeked    [64]byte                     // the start of a message that lies in a lane
 	boards    map[int]*dispatch.Scoreboard // by generation: the rows of its seats
 	limits    limits
 	mail      mailbox
