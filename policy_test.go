@@ -129,6 +129,7 @@ var readOnly = map[string]string{
 	"settings/registry_sockets.go socketSettings":          "a part of the registry",
 	"settings/registry_websocket.go webSocketSettings":     "a part of the registry",
 	"settings/registry_workers.go workerSettings":          "a part of the registry",
+	"settings/registry_scale.go scaleSettings":             "a part of the registry",
 	"settings/registry_workers.go classAliases":            "table",
 
 	"test/lab/root.go masked":       "table",

@@ -61,6 +61,7 @@ func base(t *testing.T) Group {
 
 func within(t *testing.T, what string, holds func() bool) {
 	t.Helper()
+	// The kernel announces it in cgroup.events, but for one test's wait a look will do.
 	for limit := time.Now().Add(20 * time.Second); !holds(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(limit) {
 			t.Fatalf("it does not come to pass that %s", what)

@@ -23,6 +23,7 @@ func TestAnIdleServiceExits(t *testing.T) {
 		defer close(done)
 		for range clients {
 			ask(t, "tcp", address, "/", "hello")
+			// Around the moment at which the service leaves: that is what is tested.
 			time.Sleep(200*time.Millisecond + rand.N(1000*time.Millisecond))
 		}
 	}()
