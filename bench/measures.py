@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -83,13 +84,15 @@ def echo(c: Context) -> Metrics:
 
 
 def bulk(c: Context) -> Metrics:
-    """100 MB over one connection; rate in MB/s, processor time in µs for one MB."""
+    """100 MB over one connection, again and again for a second; rate in MB/s, processor time in µs for one MB."""
     move(c)
     before = tree(c.server.pid)
-    took = move(c)
+    took: list[float] = []
+    while sum(took) < 1:
+        took.append(move(c))
     spent = cpu_between(before, tree(c.server.pid), c.server.pid)
-    each = {f"cpu {what}": seconds / 100 * 1e6 for what, seconds in spent.items()}
-    return {"rate": 100 / took, "errors": 0.0, **each, "cpu": sum(each.values()), "pss": pss(sorted(tree(c.server.pid))) / MB}
+    each = {f"cpu {what}": seconds / (100 * len(took)) * 1e6 for what, seconds in spent.items()}
+    return {"rate": 100 * len(took) / sum(took), "errors": 0.0, **each, "cpu": sum(each.values()), "pss": pss(sorted(tree(c.server.pid))) / MB}
 
 
 def move(c: Context) -> float:
@@ -97,19 +100,29 @@ def move(c: Context) -> float:
     up = c.path == "/upload"
     method = "GET" if not up else "PUT" if c.peer.family == "static" else "POST"
     length = f"Content-Length: {100 * MB}\r\n" if up else ""
-    room, first, got = memoryview(bytearray(MB)), b"", 0
+    room, first, got, wanted = memoryview(bytearray(MB)), b"", 0, 1
     with dial(c.address, 30) as s:
         began = time.monotonic()
         try:
             s.sendall(f"{method} {c.path} HTTP/1.1\r\nHost: localhost\r\n{length}Connection: close\r\n\r\n".encode())
             for _ in range(100 if up else 0):
                 s.sendall(BLOCK)
-            while n := s.recv_into(room):
-                first = first or bytes(room[:n])
+            while got < wanted and (n := s.recv_into(room)):
+                if got == 0:
+                    first = bytes(room[:n])
+                    wanted = length_of(first)
                 got += n
         except OSError as e:
             raise NotRun(f"the transfer broke after {got} bytes: {e}") from e
         took = time.monotonic() - began
-    if not first.startswith(b"HTTP/1.1 2") or (not up and got < 100 * MB):
+    if not first.startswith(b"HTTP/1.1 2") or (not up and not 100 * MB < wanted <= got):
         raise NotRun(f"{got} bytes came, beginning with {first[:60]!r}")
     return took
+
+
+def length_of(first: bytes) -> int:
+    """How long a response is that begins so, with its head. Its end is not the end of the connection: not every
+    server closes that when it is asked to."""
+    head, _, _ = first.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)\r\ncontent-length:\s*(\d+)", head)
+    return len(head) + 4 + int(length[1] if length else 0)

@@ -8,11 +8,12 @@ import pathlib
 import signal
 import statistics
 import subprocess
+import threading
 import time
 
 import generators
 from measures import MB, Context, Metrics
-from processes import STOP_LIMIT, NotRun, Server, dial, get, pss, roles, tree
+from processes import NotRun, Server, dial, get, pss, roles, tree
 from servers import APPS, PYTHON
 
 COLD_STARTS = 3
@@ -105,22 +106,33 @@ def memory(c: Context) -> Metrics:
 
 
 def reload(c: Context) -> Metrics:
-    """500 requests a second; after a third of the time the server is told to reload. p99 is that from then on."""
+    """500 requests a second; after a third of the time, at most 2 s, the server is told to reload. p99 is that from then
+    on; "reload took" is the seconds until no worker was left that had been there before, with or without load."""
     if c.peer.reload is None:
         raise NotRun("it has no reload")
     how = c.peer.reload
-    old = set(tree(c.server.pid))
+    old = set(roles(c.server.pid)["workers"])
+    took: list[float] = []
+
+    def watch() -> None:
+        began = time.monotonic()
+        while old & set(tree(c.server.pid)) and time.monotonic() < began + c.seconds + LIMIT:
+            time.sleep(0.05)
+        took.append(time.monotonic() - began)
+
+    watcher = threading.Thread(target=watch)
 
     def now() -> None:
         os.kill(c.server.pid, how)
+        watcher.start()
 
-    options = ["-connections", str(c.connections), "-calm", str(c.seconds / 3)]
-    load, phases = generators.fixed_rate(c.address, 500, c.seconds, options, now)
+    options = ["-connections", str(c.connections), "-calm", str(min(2.0, c.seconds / 3))]
+    try:
+        load, phases = generators.fixed_rate(c.address, 500, c.seconds, options, now)
+    finally:
+        if watcher.ident is not None:
+            watcher.join()
     c.server.check()
-    if c.peer.family == "static":
-        limit = time.monotonic() + STOP_LIMIT
-        while not set(tree(c.server.pid)) - old and time.monotonic() < limit:
-            time.sleep(0.05)
-    else:
-        new_pid(c, old)
-    return {**load.metrics(), "p99 calm": phases[0]["fast"]["p99"] / 1e3}
+    if left := old & set(tree(c.server.pid)):
+        raise NotRun(f"{len(left)} of {len(old)} workers were not replaced")
+    return {**load.metrics(), "p99 calm": phases[0]["fast"]["p99"] / 1e3, "reload took": took[0]}

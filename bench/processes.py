@@ -62,9 +62,17 @@ def role(process: Process, root: int, alone: bool) -> str:
         return "gateway"
     if process.name.startswith("indrik-w"):
         return "workers"
-    if process.name.startswith("indrik") or (process.pid == root and not alone):
+    if process.name.startswith("indrik") or (process.pid == root and not alone) or tracks(process.pid):
         return "master"
     return "workers"
+
+
+def tracks(pid: int) -> bool:
+    """Whether it is the helper that Python's multiprocessing starts beside workers: it answers nothing and is never replaced."""
+    try:
+        return b"resource_tracker" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return False  # it ended meanwhile
 
 
 def roles(root: int) -> dict[str, list[int]]:

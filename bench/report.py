@@ -8,6 +8,10 @@ from servers import PEERS
 from workloads import WORKLOADS, Workload
 
 LOWER = ("ms", "p99", "pss_worker", "bytes")  # metrics of which less is better
+COLUMNS = {
+    "p50": "p50", "p99": "p99", "p99.9": "p999", "p99 before": "p99 calm", "reload took, s": "reload took", "waiting": "starved",
+    "import": "import", "worst": "worst",
+}  # fmt: skip
 NOTE = """Figures are medians of the rounds. Processor time is that of the server for one request, by its processes; the load generator ran on the
 same processors, and "load" says how many of them it took. p50, p99 and p99.9 are in ms; at the highest rate a server can do they
 omit what requests that were never sent would have waited, which *tail* and *reload*, at a fixed rate, do not. "waiting" are
@@ -67,8 +71,7 @@ def ahead(result: Result, workload: Workload, server: str) -> float | None:
 def table(result: Result, workload: Workload) -> str:
     """A row for each server. Columns that nothing fills are left out."""
     name = workload.name
-    columns = {"p50": "p50", "p99": "p99", "p99.9": "p999", "p99 before": "p99 calm", "waiting": "starved", "import": "import", "worst": "worst"}
-    columns = {title: metric for title, metric in columns.items() if metric != workload.metric}
+    columns = {title: metric for title, metric in COLUMNS.items() if metric != workload.metric}
     body, reasons = [], []
     for server in result.servers(name):
         if reason := result.reason(name, server):

@@ -98,6 +98,7 @@ def granian(family: str) -> Callable[[Launch], list[str]]:
         bound = ["--uds", to.unix] if to.unix else ["--port", to.port]
         given = [str(BIN / "granian"), "--interface", family, "--workers", str(to.workers), *bound, "--log-level", "warning"]
         given += ["--blocking-threads", str(to.threads)] if family == "wsgi" else []
+        given += ["--backlog", "16384", "--backpressure", "16384"] if to.patient else []
         certificate = ["--ssl-certificate", f"{to.folder}/cert.pem", "--ssl-keyfile", f"{to.folder}/key.pem"]
         given += [*certificate, "--http", "2"] if to.tls else ["--http", "1" if family == "wsgi" else "auto"]
         return [*given, "--loop", "uvloop", "--respawn-failed-workers", f"{to.app}:{family}"]

@@ -98,7 +98,7 @@ WORKLOADS = {
                  rounds=1, seconds=0, takes=8, patient=True, unit="bytes for a connection", metric="bytes"),
         Workload("reload", "500 requests/s while the server reloads as it does", moments.reload,
                  ("indrik sync", "gunicorn sync", "gunicorn gthread", "uwsgi", "granian wsgi", "indrik asgi", "uvicorn", "nginx"),
-                 seconds=6, takes=1, alone=True, unit="ms", metric="p99"),
+                 seconds=10, takes=1, alone=True, unit="ms", metric="p99"),
         *(Workload(f"idle-{name}", f"10,000 connections that {what}", measure, ("indrik sync",), rounds=1, seconds=0, takes=20,
                    unit="bytes for a connection", metric="bytes", patient=True, tls=name == "tls", default=False)
           for name, what, measure in (("tls", "are kept alive over TLS", shaken), ("head", "have sent half a request head", half_head),
