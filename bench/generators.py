@@ -20,6 +20,7 @@ from servers import HERE, ROOT
 
 LOAD = ROOT / "bin" / "bench-load"
 PATIENCE = 20.0  # seconds that a generator may take beyond its time
+STARVED = 300  # ms without an answer
 UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
 
 
@@ -106,7 +107,7 @@ def wrk(url: str, connections: int, seconds: float, script: str = "", headers: t
 
 
 def starved(port: str) -> int | None:
-    """Connections to a port of this machine over which nothing was ever answered; None if ss (iproute2) is not here.
+    """Connections to a port of this machine whose request nothing has answered for STARVED ms; None if ss (iproute2) is not here.
     wrk does not tell: a request that has no response by the end of its run is in none of its figures."""
     try:
         said = subprocess.run(
@@ -114,8 +115,14 @@ def starved(port: str) -> int | None:
         ).stdout
     except (FileNotFoundError, subprocess.CalledProcessError):
         return None
-    connections = [lines for lines in said.replace("\n\t", " ").splitlines() if lines.strip()]
-    return sum("bytes_acked:" not in connection for connection in connections)
+    return count_starved(said)
+
+
+def count_starved(said: str) -> int:
+    """Of what ss says: on the first line of a connection its queues, on the second what the kernel knows of it."""
+    connections = [lines for lines in re.sub(r"\n\s+", " ", said).splitlines() if lines.strip()]
+    last = [re.search(r" lastrcv:(\d+)", connection) for connection in connections if "bytes_acked:" not in connection]
+    return sum(since is not None and int(since[1]) >= STARVED for since in last)
 
 
 def parse_wrk(said: str) -> Load:

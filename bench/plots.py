@@ -50,8 +50,11 @@ def plot(result: Result, workload: Workload, path: pathlib.Path) -> None:
             if any(parts):
                 right.barh(names, parts, left=starts, color=colour, label=role)
                 starts = [start + part for start, part in zip(starts, parts, strict=True)]
+        sums = [result.median(workload.name, name, "cpu") or 0.0 for name in names]
+        for row, value in enumerate(sums):
+            right.text(value, row, f"  {value:,.1f}", va="center")
         right.set_title("µs of processor time for each", loc="left", fontsize=9)
-        right.legend(frameon=False, fontsize=8)
+        right.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     for one in axes[0]:
         one.margins(x=0.18)
         one.spines[["top", "right", "bottom"]].set_visible(False)

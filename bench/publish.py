@@ -2,15 +2,15 @@
 
 What stands between the lines `<!-- figures: bench/run WHAT -->` and
 `<!-- end of figures -->` is renewed. WHAT is a workload, `goals`, `servers`, `machine` or `summary`. A workload that
-the result does not have leaves its table as it is. Plots to which a document
-refers as performance/WORKLOAD.svg are made again.
+the result does not have leaves its table as it is. In docs/performance.md each
+workload's plot stands below its table, as performance/WORKLOAD.svg.
 """
 
 from __future__ import annotations
 
 import pathlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import report
 from plots import plot_all
@@ -29,23 +29,28 @@ def publish(path: pathlib.Path) -> int:
     result = read(path)
     for document in DOCUMENTS:
         text = document.read_text()
-        document.write_text(renewed(text, result))
-        if wanted := set(re.findall(r"\(performance/(\S+)\.svg\)", text)):
-            folder = document.parent / "performance"
+        wanted = set(MARK.findall(text)) & set(result.workloads)
+        folder = document.parent / "performance"
+        if wanted:
             folder.mkdir(exist_ok=True)
-            for name, plot in plot_all(result, folder / "plot", wanted).items():
-                plot.rename(folder / f"{name}.svg")
+        plots = plot_all(result, folder / "plot", wanted)
+        for name, plot in plots.items():
+            plot.rename(folder / f"{name}.svg")
+        document.write_text(renewed(text, result, set(plots)))
         print(f"renewed: {document.relative_to(ROOT)}")
     return 0
 
 
-def renewed(text: str, result: Result) -> str:
+def renewed(text: str, result: Result, plots: Collection[str] = ()) -> str:
+    """The text with the tables of the result, and below them those of the plots that there are."""
+
     def block(match: re.Match[str]) -> str:
         what, workload = match[1], WORKLOADS.get(match[1])
         if what in WHOLE and (what != "summary" or "hello" in result.workloads):
             table = WHOLE[what](result)
         elif workload is not None and what in result.workloads:
             table = report.table(result, workload)
+            table += f"\n\n![{what}](performance/{what}.svg)" if what in plots else ""
         else:
             return match[0]
         return f"<!-- figures: bench/run {what} -->\n{table}\n<!-- end of figures -->\n"

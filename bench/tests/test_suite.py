@@ -10,7 +10,7 @@ import sys
 import pytest
 
 import report
-from generators import parse_h2load, parse_wrk
+from generators import count_starved, parse_h2load, parse_wrk
 from goals import GOALS
 from processes import NotRun, whole
 from publish import renewed
@@ -57,6 +57,20 @@ def test_h2load() -> None:
     assert (load.requests, load.rate, load.errors, load.p50, load.p99) == (3, 1500.0, 1, 0.2, 0.4)
     with pytest.raises(NotRun, match=r"http/1\.1"):
         parse_h2load(H2LOAD.format(protocol="http/1.1"), log)
+
+
+SS = """44     0      127.0.0.1:18499  127.0.0.1:50012
+\t cubic rto:204 bytes_received:44 segs_in:4 lastsnd:700 lastrcv:700 lastack:700
+0      0      127.0.0.1:18499  127.0.0.1:50014
+\t cubic rto:204 bytes_sent:99 bytes_acked:99 bytes_received:44 lastsnd:1 lastrcv:900 lastack:1
+44     0      127.0.0.1:18499  127.0.0.1:50016
+\t cubic rto:204 bytes_received:44 lastsnd:2 lastrcv:2 lastack:2
+"""
+
+
+def test_starved_connections() -> None:
+    """The first has waited long; the second was answered; the third is new."""
+    assert count_starved(SS) == 1
 
 
 @pytest.mark.parametrize(
