@@ -19,14 +19,15 @@ const module = "github.com/indrik/indrik"
 // and a leaf imports none. Changing this table is a design change and gets a
 // sentence in the commit.
 var layers = map[string][]string{
-	"cmd/indrik": {"master", "gateway", "settings", "activation", "unitfiles", "logsink", "statsd"}, // activation: to refuse an address as any other option
-	"master":     {"cgroup", "gateway", "pool", "dispatch", "settings", "activation", "python", "logsink", "statsd", "pidfile"},
+	"cmd/indrik": {"master", "gateway", "settings", "activation", "control", "unitfiles", "logsink", "statsd"}, // activation: to refuse an address as any other option
+	"master":     {"cgroup", "gateway", "pool", "dispatch", "settings", "activation", "control", "python", "logsink", "statsd", "pidfile"},
 	"gateway":    {"accesslog", "logsink", "statsd", "gateway/certs", "gateway/negotiate", "gateway/static", "gateway/uwsgi", "dispatch", "http1", "websocket"},
 	"pool":       {}, // knows nothing of Python, HTTP or our sockets
 
 	"accesslog":         {}, // what a line says; it writes none
 	"activation":        {},
 	"cgroup":            {}, // what the kernel counts and limits; it decides nothing
+	"control":           {}, // the control socket: both ends
 	"dispatch":          {},
 	"gateway/certs":     {},                    // which certificate for whom; it speaks to nobody
 	"gateway/negotiate": {},                    // what a client accepts; for files and for errors
@@ -46,7 +47,7 @@ var layers = map[string][]string{
 	// Machinery for tests. Product code imports none of it.
 	"internal/fdcheck":  {},
 	"internal/testproc": {},
-	"test/e2e":          {"settings"}, // the registry, to go through all of it
+	"test/e2e":          {"settings", "control"}, // the registry, to go through all of it; a client
 	"test/lab":          {},
 	"test/packages":     {},
 	"units":             {}, // tests of the unit files only

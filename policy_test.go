@@ -137,6 +137,8 @@ var readOnly = map[string]string{
 	"cmd/indrik/version.go commit":  "set by the linker (-ldflags -X)",
 	"cmd/indrik/version.go date":    "set by the linker (-ldflags -X)",
 
+	"master/answers.go errStopping":       "error with a status",
+	"cmd/indrik/control.go decrease":      "pattern",
 	"unitfiles/instance.go namePattern":   "pattern",
 	"unitfiles/instance.go userPattern":   "pattern",
 	"unitfiles/instance.go modePattern":   "pattern",

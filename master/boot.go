@@ -147,6 +147,7 @@ func (m *master) release() {
 		m.log.Warn("listener not closed", "error", err)
 	}
 	if m.plan != nil {
+		m.closeDoor(m.plan.door)
 		m.plan.pidFile.Remove()
 	}
 	for _, g := range m.generations() {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/indrik/indrik/activation"
+	"github.com/indrik/indrik/control"
 	"github.com/indrik/indrik/dispatch"
 	"github.com/indrik/indrik/gateway"
 	"github.com/indrik/indrik/pool"
@@ -293,6 +294,7 @@ func (m *master) gatewayEnded(gt *gate, exit pool.Exit) {
 			g.spared = g.spared || g == m.reload.prior // nobody is left who could send it anything
 		}
 	}
+	m.chronicle.note(control.Event{What: "gateway died", Generation: m.gen.number, PID: pid, Reason: reason})
 	m.log.Error("gateway ended", "pid", pid, "reason", reason, "stale", stale, "pause", wait)
 	gt.retryAt = time.Now().Add(wait)
 	m.restart(time.Now())

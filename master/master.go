@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/indrik/indrik/activation"
+	"github.com/indrik/indrik/control"
 	"github.com/indrik/indrik/dispatch"
 	"github.com/indrik/indrik/gateway"
 	"github.com/indrik/indrik/logsink"
@@ -79,6 +80,11 @@ type master struct {
 	quickly  bool      // stopping: everything was killed
 	outcome  error     // what Run returns
 	parting  string    // stopping: why, if nobody asked for it and nothing failed
+
+	reloads    reloads
+	chronicle  chronicle
+	levels     int         // changes of the log level that were asked for
+	usualLevel hclog.Level // that comes back after one for a time; NoLevel: the configured one
 
 	groups groups
 	idleness
@@ -156,6 +162,8 @@ func (m *master) heard(f fact) {
 		m.offerStacks(f)
 	case stacksTaken:
 		m.tookStacks(f)
+	case questionAsked:
+		f.answer()
 	case workerHungUp:
 		m.workerHungUp(f.worker)
 	case spawnWanted:
@@ -220,6 +228,7 @@ func (m *master) serve() {
 	if g.gate.serving && m.stage == booting {
 		m.stage = serving
 		m.tellReady()
+		m.chronicle.note(control.Event{What: "serving", Generation: g.number})
 		m.callHook(g, "when_ready", "when_ready")
 		m.log.Info("serving", "gen", g.number, "ready", ready, "workers", g.wanted,
 			"after", time.Since(m.began).Round(time.Millisecond))

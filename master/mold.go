@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/indrik/indrik/activation"
+	"github.com/indrik/indrik/control"
 	"github.com/indrik/indrik/dispatch"
 	"github.com/indrik/indrik/pool"
 	"github.com/indrik/indrik/python"
@@ -224,6 +225,7 @@ func (m *master) moldEnded(g *generation, exit pool.Exit) {
 		return
 	}
 	wait := g.mold.budget.died(time.Now())
+	m.chronicle.note(control.Event{What: "mold died", Generation: g.number, PID: pid, Reason: reason})
 	m.log.Warn("mold ended", "gen", g.number, "pid", pid, "reason", reason, "pause", wait)
 	g.orphan()
 	g.mold.retryAt = time.Now().Add(wait)

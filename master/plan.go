@@ -29,6 +29,7 @@ type plan struct {
 	dir     string              // working directory of the processes
 	sockets []activation.Socket // to accept from; who owns them is m.sockets
 	fresh   []activation.Socket // those of them that were opened for this plan
+	door    *door               // the control socket; nil for none
 	pidFile pidfile.File
 	static  gateway.Static
 	logs    logPlan
@@ -71,6 +72,9 @@ func (m *master) draft(ctx context.Context, s *settings.Values, script Script, h
 	if err := checkIdleExit(p.settings.IdleExit(), p.sockets); err != nil {
 		return p, err
 	}
+	if err := m.openDoor(ctx, p); err != nil {
+		return p, err
+	}
 	tls, err := m.prepareTLS(p)
 	if err != nil {
 		return p, err
@@ -97,6 +101,10 @@ func (m *master) discard(p *plan) {
 		m.closeSocket(s)
 	}
 	p.fresh = nil
+	if p.door != nil && (m.plan == nil || m.plan.door != p.door) {
+		m.closeDoor(p.door)
+		p.door = nil
+	}
 	if m.plan == nil || m.plan.pidFile != p.pidFile {
 		p.pidFile.Remove()
 	}
@@ -130,11 +138,20 @@ func (m *master) enact(p *plan) {
 			_ = unix.Listen(s.FD, p.settings.Backlog()) // it listens already: only the number changes
 		}
 	}
+	if before.door != p.door {
+		m.closeDoor(before.door)
+	}
 	if before.pidFile != p.pidFile {
 		before.pidFile.Remove()
 	}
 	if m.cfg.InForce != nil {
 		m.cfg.InForce(p.settings)
+	}
+}
+
+func (m *master) closeDoor(d *door) {
+	if err := d.close(); err != nil {
+		m.log.Warn("control socket not closed", "error", err)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/indrik/indrik/activation"
+	"github.com/indrik/indrik/control"
 	"github.com/indrik/indrik/gateway"
 	"github.com/indrik/indrik/settings"
 )
@@ -42,18 +43,28 @@ type reload struct {
 	announced bool // leaving: the new generation has the traffic
 }
 
-// askReload begins a reload, or remembers that one was asked for.
-func (m *master) askReload(signal string) {
+// askReload begins a reload, or remembers that one was asked for. It returns its
+// number in the register.
+func (m *master) askReload(signal string) control.Reload {
 	r := &m.reload
-	switch {
-	case m.stage == stopping, m.farewell.begun():
+	if m.stage == stopping || m.farewell.begun() {
 		m.log.Info("reload not begun", "signal", signal, "reason", "the service is stopping")
-	case m.stage == booting || r.step != calm:
+		return control.Reload{}
+	}
+	wish := m.reloads.asked(time.Now())
+	if m.stage == booting || r.step != calm {
 		r.again = true
 		m.log.Info("reload put off", "signal", signal, "step", r.step)
-	default:
+	} else {
 		m.beginReload()
 	}
+	known, _ := m.findReload(wish.ID)
+	return known
+}
+
+// findReload looks a reload up in the register.
+func (m *master) findReload(id int64) (control.Reload, bool) {
+	return m.reloads.find(id, m.reload.began, m.reload.words())
 }
 
 // beginReload reads the configuration. If the file is Python's, a new mold runs it
@@ -62,6 +73,8 @@ func (m *master) beginReload() {
 	r := &m.reload
 	*r = reload{step: r.step, began: time.Now(), limit: time.Now().Add(scriptLimit)}
 	m.move(asked)
+	m.reloads.begun(r.began)
+	m.chronicle.note(control.Event{What: "reload begun", Generation: m.gen.number})
 	m.log.Info("reload begun", "gen", m.gen.number)
 	m.tellReloading()
 	if m.cfg.Read == nil {
@@ -215,6 +228,8 @@ func (m *master) announce() {
 		return
 	}
 	r.announced = true
+	m.reloads.ended(nil, m.gen.number, r.began)
+	m.chronicle.note(control.Event{What: "reload done", Generation: m.gen.number})
 	m.log.Info("generation took over", "gen", m.gen.number, "ready", m.gen.count().ready, "workers", m.gen.wanted,
 		"same_gateway", r.prior.gate == m.gen.gate, "after", time.Since(r.began).Round(time.Millisecond))
 	m.tellReady()
@@ -232,6 +247,8 @@ func (m *master) refuse(err error) {
 	if errors.As(err, &boot) {
 		m.printRaw(boot.text)
 	}
+	m.reloads.ended(err, m.gen.number, r.began)
+	m.chronicle.note(control.Event{What: "reload failed", Generation: m.gen.number, Reason: err.Error()})
 	m.log.Error("reload failed", "gen", m.gen.number, "error", err)
 	m.undo()
 	m.tellReady() // with the old generation, as the status says

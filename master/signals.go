@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/indrik/indrik/control"
 )
 
 // sameWish is how soon after the first a second TERM or INT is an echo of it:
@@ -77,4 +79,5 @@ func (m *master) resize(n int, signal string) {
 	}
 	m.log.Info("number of workers changed", "signal", signal, "from", g.wanted, "to", n)
 	m.setWorkers(g, n)
+	m.chronicle.note(control.Event{What: "workers scaled", Generation: g.number, Reason: signal, Detail: count(n)})
 }

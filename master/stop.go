@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/indrik/indrik/activation"
+	"github.com/indrik/indrik/control"
 	"github.com/indrik/indrik/gateway"
 )
 
@@ -35,6 +36,8 @@ func (m *master) stop(reason string) {
 	m.deadline = time.Now().Add(limit)
 	m.log.Info("stopping", "reason", reason, "limit", limit)
 	m.tellStopping()
+	m.chronicle.note(control.Event{What: "stopping", Generation: m.gen.number, Reason: reason})
+	m.reloads.dropped(errStopped, m.gen.number, m.reload.began)
 	if m.reload.step == reading || m.reload.step == raising || m.reload.step == moving {
 		m.undo()
 	}

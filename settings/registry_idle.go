@@ -47,20 +47,6 @@ var idleSettings = []Setting{
 		Since:   "0.1.0",
 	},
 	{
-		Name: "control_socket", Flag: "control-socket", Metavar: "PATH", Group: Idle, Kind: String,
-		DefaultHelp: "none",
-		Help:        "Let gunicornc talk to the master through this Unix socket",
-		Instead:     "there is no control socket in this version; TTIN, TTOU, HUP and TERM do what it is mostly used for",
-		Since:       "0.1.0",
-	},
-	{
-		Name: "control_socket_mode", Flag: "control-socket-mode", Metavar: "MODE", Group: Idle, Kind: Int,
-		Default: "0600", Min: 0, Max: 0o777, anyBase: true,
-		Help:    "Rights on the control socket",
-		Instead: "there is no control socket in this version",
-		Since:   "0.1.0",
-	},
-	{
 		Name: "dirty_apps", Flag: "dirty-app", Metavar: "APP", Group: Idle, Kind: List,
 		Help:    "Load these applications in Gunicorn's dirty workers",
 		Instead: noDirty,

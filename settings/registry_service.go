@@ -32,10 +32,24 @@ var serviceSettings = []Setting{
 		Since:   "0.1.0",
 	},
 	{
+		Name: "control_socket", Flag: "control-socket", Metavar: "PATH", Group: Service, Kind: String,
+		DefaultHelp: "control in the unit's runtime directory",
+		Help:        "Open the control socket at this path; empty for none",
+		Note: "Without a unit it is `$XDG_RUNTIME_DIR/indrik/NAME.control`, where NAME is `proc_name` or else the master's process number, and there is none if that variable is not set. " +
+			"`indrik status` and its kin are its clients, not gunicornc: [control.md](control.md).",
+		Since: "0.1.0",
+	},
+	{
+		Name: "control_socket_mode", Flag: "control-socket-mode", Metavar: "MODE", Group: Service, Kind: Int,
+		Default: "0600", Min: 0, Max: 0o777, anyBase: true,
+		Help:  "Rights on the control socket",
+		Note:  "Whatever they are, only root and the user that the master runs as are answered.",
+		Since: "0.1.0",
+	},
+	{
 		Name: "control_socket_disable", Flag: "no-control-socket", Group: Service, Kind: Bool,
 		Default: "false",
 		Help:    "Open no control socket",
-		Note:    "There is none in this version, so it is always so.",
 		Since:   "0.1.0",
 	},
 	{

@@ -206,3 +206,9 @@ func (v *Values) PrintConfig() bool { return of[bool](v, "print_config") }
 
 // WSGIApp returns the application for when the command line names none, or "".
 func (v *Values) WSGIApp() string { return of[string](v, "wsgi_app") }
+
+// ControlSocket returns where the control socket was asked for, or "".
+func (v *Values) ControlSocket() string { return of[string](v, "control_socket") }
+
+// ControlSocketMode returns the rights on its file, 0 to 0777.
+func (v *Values) ControlSocketMode() int { return of[int](v, "control_socket_mode") }

@@ -14,6 +14,7 @@
 //	indrik gateway       the gateway: started by the master only, with its
 //	                     channel as descriptor 3
 //	indrik unit-files    the generator of units: started by systemd
+//	indrik status …      a client of a running service (control.go)
 //
 // # Exit status
 //

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/indrik/indrik/control"
 	"github.com/indrik/indrik/master"
 	"github.com/indrik/indrik/settings"
 )
@@ -15,15 +16,20 @@ const (
 	exitUsage  = 2
 	exitBoot   = 3
 	exitLoad   = 4
+
+	exitUnreachable = 3 // of commands that ask a running service: none answers
 )
 
 // exitStatus is the one place that turns an error into a status.
 func exitStatus(err error) int {
 	var usage *usageError
 	var refused *settings.ValueError
+	var nobody *control.UnreachableError
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.As(err, &nobody):
+		return exitUnreachable
 	case errors.As(err, &usage):
 		return exitUsage
 	case errors.As(err, &refused) && refused.Source == settings.CommandLine:

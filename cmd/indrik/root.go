@@ -47,6 +47,7 @@ func newRoot(p process) *cobra.Command {
 	if other := command(p); other != nil {
 		root.AddCommand(other)
 	}
+	root.AddCommand(controls(p)...)
 	return root
 }
 

@@ -32,7 +32,7 @@ type process struct {
 // has ended; cancelling ctx is up to the role to obey.
 func run(ctx context.Context, p process) int {
 	root := newRoot(p)
-	root.SetArgs(newFlags().join(asGenerator(p.args)[1:]))
+	root.SetArgs(newFlags().join(scaleArgs(asGenerator(p.args))[1:]))
 	err := root.ExecuteContext(ctx)
 	if err != nil {
 		// If stderr cannot be written, the status is the only word left.

@@ -85,7 +85,7 @@ def test_tasks_show_down_to_where_they_wait():
 @pytest.mark.parametrize("kind", ["gevent", "eventlet"])
 def test_greenlets_show(kind):
     needs(kind)
-    with Master("gallery:naps", options={"worker_class": kind}) as m:
+    with Master("gallery:naps", options={"worker_class": kind}, quiet=False) as m:  # eventlet warns of itself
         m.configure()
         w = m.ready()
         m.ask(PATH_INFO="60")

@@ -135,6 +135,8 @@ func elsewhere() (proofs []proof) {
 		"enable_backlog_metric test/e2e/logs_test.go TestStatsDGetsGunicornsNumbers",
 		"pidfile test/e2e/options_test.go TestThePIDFile",
 		"asgi_loop test/e2e/asgi_test.go TestStarlette",
+		"control_socket test/e2e/control_test.go TestStatusTellsTheTruth",
+		"control_socket_mode test/e2e/control_test.go TestControlSocketRefuses",
 	} {
 		words := strings.Fields(line)
 		proofs = append(proofs, proof{setting: words[0], file: words[1], test: words[2]})

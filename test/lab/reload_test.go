@@ -1,6 +1,9 @@
 package lab
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // systemctl reload brings new code into service and keeps the master; code that
 // cannot be loaded changes nothing.
@@ -10,19 +13,29 @@ func TestReloadBringsNewCode(t *testing.T) {
 	s.systemctl("start", s.unit())
 	s.get("/", "hello from flask\n")
 	master := s.property("MainPID")
-	reload := func(app string, done string) {
+	from, err := s.lab.Cursor(s.limit())
+	s.must(err)
+	reload := func(app string) error {
 		t.Helper()
-		from, err := s.lab.Cursor(s.limit())
-		s.must(err)
 		s.must(s.lab.WriteFile("/srv/reload/webapp.py", []byte(app), 0o644))
-		s.systemctl("reload", s.unit())
-		s.await(from, said(done))
+		_, err := s.lab.Run(s.limit(), "systemctl", "reload", s.unit())
+		return err
 	}
 	const second = "def app(environ, start_response):\n    start_response('200 OK', [])\n    return [b'the second\\n']\n"
-	reload(second, "reload done")
+	s.must(reload(second))
+	s.get("/", "the second\n") // at once: the reload was over when systemctl returned
+	if err := reload("import no_such_module_anywhere\n"); err == nil {
+		t.Error("systemctl reload succeeded with a broken application")
+	}
+	s.await(from, said("ModuleNotFoundError: No module named 'no_such_module_anywhere'"))
+	if words := s.property("StatusText"); !strings.Contains(words, "reload failed: ") || !strings.Contains(words, "no_such_module_anywhere") {
+		t.Errorf("systemctl status says %q", words)
+	}
 	s.get("/", "the second\n")
-	reload("import no_such_module_anywhere\n", "reload failed")
-	s.get("/", "the second\n")
+	s.must(reload(second))
+	if out, err := s.lab.Run(s.limit(), "indrik", "status", "reload", "--json"); err != nil || !strings.Contains(out, `"generation": 4`) {
+		t.Errorf("indrik status: %v, %s", err, out)
+	}
 	s.wantProperty("MainPID", master)
 	s.wantProperty("ActiveState", "active")
 	s.wantProperty("NRestarts", "0")

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"github.com/indrik/indrik/control"
+)
+
+func statusCommand(a *asked, c *cobra.Command) {
+	c.Args = cobra.MaximumNArgs(1)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		return get(c.Context(), a, first(args), "status", a.statusText)
+	}
+}
+
+// statusText is for a person, in the manner of systemctl status.
+func (a *asked) statusText(s control.Status) string {
+	var b strings.Builder
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(&b, "%11s: %s\n", name, fmt.Sprintf(format, args...))
+	}
+	fmt.Fprintf(&b, "%s %s (indrik %s)\n", a.dot(s), s.Name, s.Version)
+	line("State", "%s", s.Text)
+	line("Since", "%s; %s ago", s.Since.Local().Format("Mon 2006-01-02 15:04:05 MST"), roughly(time.Since(s.Since)))
+	line("Master", "pid %d, %s, cpu %s", s.PID, megabytes(s.Master.Memory), seconds(s.Master.CPU))
+	line("Mold", "pid %d, %s", s.Mold.PID, megabytes(s.Mold.Memory))
+	g := s.Gateway
+	queue := strconv.FormatUint(g.Queued, 10)
+	if g.Oldest > 0 {
+		queue += " (for " + seconds(g.Oldest) + ")"
+	}
+	line("Gateway", "pid %d, %s, cpu %s", g.PID, megabytes(g.Memory), seconds(g.CPU))
+	line("Requests", "%s wait, %d with workers, %d answered", queue, g.Dispatched, g.Answered)
+	line("Clients", "%d connected, %d since the gateway began", g.Connections, g.Accepted)
+	for _, l := range s.Listeners {
+		waiting := ""
+		if l.Waiting != nil {
+			waiting = fmt.Sprintf(", %d wait to be accepted", *l.Waiting)
+		}
+		line("Listening", "%s %s (%s)%s", l.Network, l.Address, l.From, waiting)
+	}
+	if r := s.Reload; r != nil {
+		line("Reload", "%s", reloadText(*r))
+	}
+	line("Workers", "%d wanted, generation %d", s.Wanted, s.Generation)
+	b.WriteString("\n" + workerTable(s.Workers))
+	if len(s.Deaths) > 0 {
+		b.WriteString("\nLast deaths:\n" + eventTable(s.Deaths))
+	}
+	return b.String()
+}
+
+// dot is green where all is well and the terminal has colours.
+func (a *asked) dot(s control.Status) string {
+	if _, err := unix.IoctlGetTermios(int(fd(a.stdout)), unix.TCGETS); err != nil || a.getenv("NO_COLOR") != "" {
+		return "●"
+	}
+	colour := "32" // green
+	if s.Stage != "serving" || s.Reload != nil && s.Reload.State == control.Failed {
+		colour = "33" // yellow
+	}
+	return "\x1b[" + colour + "m●\x1b[0m"
+}
+
+// fd is the number of an open file, without the side effect of Fd on its mode.
+func fd(f *os.File) (number uintptr) {
+	number = ^uintptr(0)
+	if raw, err := f.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { number = fd }) // closed: as if there were none
+	}
+	return number
+}
+
+func reloadText(r control.Reload) string {
+	when := r.Asked.Local().Format("15:04:05")
+	switch r.State {
+	case control.Done:
+		return fmt.Sprintf("%d of %s done in %s", r.ID, when, seconds(r.Seconds))
+	case control.Failed:
+		return fmt.Sprintf("%d of %s failed: %s", r.ID, when, r.Reason)
+	}
+	return fmt.Sprintf("%d runs for %s: %s", r.ID, seconds(r.Seconds), r.Progress)
+}
+
+// table aligns rows of cells, the first of which is the heading.
+func table(rows ...[]string) string {
+	var b bytes.Buffer
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, row := range rows {
+		_, _ = fmt.Fprintln(w, strings.Join(row, "\t")) // into memory
+	}
+	_ = w.Flush()
+	return b.String()
+}
+
+func workerTable(all []control.Worker) string {
+	rows := [][]string{{"SLOT", "GEN", "PID", "PHASE", "FOR", "BUSY", "REQUEST", "ANSWERED", "RESTARTS", "CPU", "MEMORY", "OWN"}}
+	for _, w := range all {
+		request := "-"
+		if w.Oldest > 0 {
+			request = seconds(w.Oldest)
+		}
+		rows = append(rows, []string{
+			strconv.Itoa(w.Slot), strconv.Itoa(w.Generation), strconv.Itoa(w.PID), w.Phase, seconds(w.For),
+			fmt.Sprintf("%d/%d", w.Busy, w.Seats), request, strconv.FormatUint(w.Answered, 10),
+			strconv.FormatUint(w.Restarts, 10), seconds(w.CPU), megabytes(w.Memory), megabytes(w.Own),
+		})
+	}
+	return table(rows...)
+}
+
+func requestTable(all []control.Request) string {
+	rows := [][]string{{"ID", "AGE", "SLOT", "SEAT", "GEN", "PID"}}
+	for _, r := range all {
+		rows = append(rows, []string{
+			r.ID, seconds(r.Age), strconv.Itoa(r.Slot), strconv.Itoa(r.Seat), strconv.Itoa(r.Generation), strconv.Itoa(r.PID),
+		})
+	}
+	return table(rows...)
+}
+
+func eventTable(all []control.Event) string {
+	rows := [][]string{{"TIME", "EVENT", "GEN", "SLOT", "PID", "REASON"}}
+	for _, e := range all {
+		slot, pid := "-", "-"
+		if e.Slot != nil {
+			slot = strconv.Itoa(*e.Slot)
+		}
+		if e.PID != 0 {
+			pid = strconv.Itoa(e.PID)
+		}
+		reason := strings.TrimPrefix(strings.TrimSuffix(e.Reason+": "+e.Detail, ": "), ": ")
+		rows = append(rows, []string{e.Time.Local().Format("2006-01-02 15:04:05"), e.What, strconv.Itoa(e.Generation), slot, pid, reason})
+	}
+	return table(rows...)
+}
+
+func stackText(all []control.Stacks) string {
+	var b strings.Builder
+	for _, s := range all {
+		fmt.Fprintf(&b, "=== slot %d, generation %d, pid %d, %s\n", s.Slot, s.Generation, s.PID, s.Phase)
+		if s.Error != "" {
+			b.WriteString("no stacks: " + s.Error + "\n")
+		}
+		b.WriteString(s.Text + "\n")
+	}
+	return b.String()
+}
+
+// seconds is a length of time with as many digits as matter.
+func seconds(s float64) string {
+	d := time.Duration(s * float64(time.Second))
+	switch {
+	case d < time.Second:
+		return d.Round(time.Millisecond).String()
+	case d < time.Minute:
+		return d.Round(100 * time.Millisecond).String()
+	}
+	return roughly(d)
+}
+
+func roughly(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return d.Round(time.Second).String()
+	case d < time.Hour:
+		return fmt.Sprintf("%dmin", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh %dmin", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("%d days", int(d.Hours()/24))
+}
+
+// megabytes is a size; "-" if it is not known.
+func megabytes(n int64) string {
+	if n == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.1fM", float64(n)/(1<<20))
+}

@@ -1,0 +1,192 @@
+package control
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Status is what a service does and how it is. Times are in seconds, memory in
+// bytes; a figure that nobody could find out is absent.
+type Status struct {
+	Name       string     `json:"name"` // of the application, or what proc_name says
+	Version    string     `json:"version"`
+	PID        int        `json:"pid"`   // of the master
+	Stage      string     `json:"stage"` // booting, serving, stopping
+	Text       string     `json:"text"`  // what systemctl status shows
+	Since      time.Time  `json:"since"` // when the master began
+	Generation int        `json:"generation"`
+	Wanted     int        `json:"wanted"` // workers
+	LogLevel   string     `json:"log_level"`
+	Gateway    Gateway    `json:"gateway"`
+	Mold       Process    `json:"mold"`
+	Master     Process    `json:"master"`
+	Workers    []Worker   `json:"workers"`
+	Listeners  []Listener `json:"listeners"`
+	Reload     *Reload    `json:"reload,omitempty"` // the last one, or the one that runs
+	Deaths     []Event    `json:"deaths,omitempty"` // the last of workers that were nobody's wish, oldest first
+}
+
+// Process is what the kernel says of a process.
+type Process struct {
+	PID int `json:"pid,omitempty"`
+	// CPU is the processor time it has used, user and system.
+	CPU float64 `json:"cpu_seconds,omitempty"`
+	// Memory is its proportional share (PSS): pages shared with others counted in
+	// parts. Own (USS) is what its end would free.
+	Memory int64 `json:"memory,omitempty"`
+	Own    int64 `json:"memory_own,omitempty"`
+}
+
+// Gateway is what the loops of the gateway count, all together.
+type Gateway struct {
+	Process
+	Connections uint64  `json:"connections"`
+	Queued      uint64  `json:"queued"`                   // requests that wait in the gateway
+	Oldest      float64 `json:"queued_seconds,omitempty"` // how long the first of them has waited
+	Dispatched  uint64  `json:"dispatched"`               // requests with workers
+	Answered    uint64  `json:"answered"`                 // since this gateway began
+	Accepted    uint64  `json:"accepted"`                 // connections, the same
+}
+
+// Worker is one process that answers requests.
+type Worker struct {
+	Process
+	Slot       int     `json:"slot"`
+	Generation int     `json:"generation"`
+	Phase      string  `json:"phase"`
+	For        float64 `json:"phase_seconds"` // how long it has been in it
+	Seats      int     `json:"seats"`
+	Busy       int     `json:"busy"` // seats that hold a request, as far as the scoreboard shows them
+	Oldest     float64 `json:"request_seconds,omitempty"`
+	Answered   uint64  `json:"answered"`
+	Restarts   uint64  `json:"restarts"` // of this slot, that were its workers' fault
+	Leaves     bool    `json:"leaving,omitempty"`
+}
+
+// Listener is a socket that clients connect to.
+type Listener struct {
+	Name    string `json:"name"`
+	Network string `json:"network"`
+	Address string `json:"address"`
+	From    string `json:"from"` // systemd or bind
+	// Waiting is how many connections are in the kernel's accept queue, Backlog how
+	// many may be.
+	Waiting *int `json:"waiting,omitempty"`
+	Backlog *int `json:"backlog,omitempty"`
+}
+
+// Request is one that a seat holds.
+type Request struct {
+	ID         string  `json:"id"` // as the gateway's log has it
+	Slot       int     `json:"slot"`
+	Seat       int     `json:"seat"`
+	Generation int     `json:"generation"`
+	PID        int     `json:"pid"`
+	Age        float64 `json:"seconds"`
+}
+
+// States of a [Reload].
+const (
+	Queued  = "queued" // another runs before it, or the service boots
+	Running = "running"
+	Done    = "done"   // its generation serves
+	Failed  = "failed" // what was before serves on
+)
+
+// Reload is one reload, from the wish to its outcome.
+type Reload struct {
+	ID         int64     `json:"id"`
+	State      string    `json:"state"`
+	Asked      time.Time `json:"asked"`
+	Generation int       `json:"generation,omitempty"` // that serves since, or goes on serving
+	Seconds    float64   `json:"seconds"`              // from the beginning until now or the outcome
+	Progress   string    `json:"progress,omitempty"`
+	Reason     string    `json:"reason,omitempty"`    // why it failed, on one line
+	Traceback  string    `json:"traceback,omitempty"` // what the application said, whole
+}
+
+// Over reports that the outcome is known.
+func (r Reload) Over() bool { return r.State == Done || r.State == Failed }
+
+// Event is something that happened to the service.
+type Event struct {
+	Time       time.Time `json:"time"`
+	What       string    `json:"what"` // one of a few words: see docs/control.md
+	Generation int       `json:"generation,omitempty"`
+	Slot       *int      `json:"slot,omitempty"`
+	PID        int       `json:"pid,omitempty"`
+	Reason     string    `json:"reason,omitempty"`
+	Detail     string    `json:"detail,omitempty"`
+}
+
+// Stacks is what a worker was doing when it was asked.
+type Stacks struct {
+	Slot       int    `json:"slot"`
+	Generation int    `json:"generation"`
+	PID        int    `json:"pid"`
+	Phase      string `json:"phase"`
+	Text       string `json:"text,omitempty"`
+	Error      string `json:"error,omitempty"` // why there is no text
+}
+
+// Scaled is the outcome of a change of the number of workers.
+type Scaled struct {
+	From int `json:"from"`
+	To   int `json:"to"`
+}
+
+// Recycled is which workers are being replaced.
+type Recycled struct {
+	Slots []int `json:"slots"`
+}
+
+// Level is a log level, perhaps for a time.
+type Level struct {
+	Level   string  `json:"level"`
+	Seconds float64 `json:"seconds,omitempty"` // after which the configured one counts again; 0: for good
+}
+
+// Amount is a number, or a change of one: "4", "+1", "-2".
+type Amount struct {
+	Relative bool
+	N        int
+}
+
+// ParseAmount reads one.
+func ParseAmount(text string) (Amount, error) {
+	a := Amount{Relative: strings.HasPrefix(text, "+") || strings.HasPrefix(text, "-")}
+	var err error
+	if a.N, err = strconv.Atoi(text); err != nil {
+		return a, fmt.Errorf("workers %q: write a number like 4, or a change like +1 or -1", text)
+	}
+	return a, nil
+}
+
+// Of is the number that comes of n.
+func (a Amount) Of(n int) int {
+	if a.Relative {
+		return n + a.N
+	}
+	return a.N
+}
+
+// String is how it is written.
+func (a Amount) String() string {
+	if a.Relative {
+		return fmt.Sprintf("%+d", a.N)
+	}
+	return strconv.Itoa(a.N)
+}
+
+// MarshalJSON writes it as text, for JSON has no +1.
+func (a Amount) MarshalJSON() ([]byte, error) { return json.Marshal(a.String()) }
+
+// UnmarshalJSON reads text, or a number.
+func (a *Amount) UnmarshalJSON(text []byte) error {
+	var err error
+	*a, err = ParseAmount(strings.Trim(string(text), `"`))
+	return err
+}

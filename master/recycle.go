@@ -1,0 +1,34 @@
+package master
+
+import (
+	"context"
+	"net/http"
+	"slices"
+
+	"github.com/indrik/indrik/control"
+	"github.com/indrik/indrik/pool"
+)
+
+// Recycle has the pool replace the worker of a slot, or all that serve, one after the
+// other: each leaves when its successor is ready.
+func (d *desk) Recycle(ctx context.Context, slot int) (control.Recycled, error) {
+	return ask(ctx, d.m, func() (control.Recycled, error) {
+		g, answer := d.m.gen, control.Recycled{}
+		if d.m.stage == stopping {
+			return answer, errStopping
+		}
+		for _, w := range g.workers {
+			if serves := w.phase == pool.Idle || w.phase == pool.Busy; serves && (slot < 0 || int(w.slot) == slot) {
+				answer.Slots = append(answer.Slots, int(w.slot))
+				g.pool.Replace(w.slot, w.pid, "control socket")
+			}
+		}
+		if len(answer.Slots) == 0 && slot >= 0 {
+			return answer, control.Errorf(http.StatusNotFound, "no worker is in slot %d, or it does not serve", slot)
+		}
+		slices.Sort(answer.Slots)
+		d.m.log.Info("recycling", "gen", g.number, "slots", answer.Slots)
+		d.m.chronicle.note(control.Event{What: "recycling", Generation: g.number})
+		return answer, nil
+	})
+}

@@ -1,0 +1,99 @@
+package master
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/indrik/indrik/control"
+)
+
+const (
+	// vitalsKept is how long what the kernel said of a process is not asked anew: it
+	// walks the page tables for it, which takes a millisecond for a hundred megabytes.
+	vitalsKept = time.Second
+	// vitalsBudget is how long one question may spend on it. Processes that it was
+	// not enough for show what was known, and are first the next time.
+	vitalsBudget = 25 * time.Millisecond
+	// clockTicks is USER_HZ, the unit of proc_pid_stat(5) on every machine that Go knows.
+	clockTicks = 100
+)
+
+// vitals remembers processor time and memory of processes. Any goroutine may use it;
+// one at a time reads.
+type vitals struct {
+	mu    sync.Mutex
+	known map[int]vital
+}
+
+type vital struct {
+	control.Process
+	read time.Time
+}
+
+// of returns what is known of processes, by their numbers. It puts pids in another order.
+func (v *vitals) of(pids []int) map[int]control.Process {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	begin := time.Now()
+	fresh := make(map[int]vital, len(pids))
+	for _, pid := range pids {
+		fresh[pid] = v.known[pid]
+	}
+	v.known = fresh // those that are gone are forgotten
+	slices.SortFunc(pids, func(a, b int) int { return fresh[a].read.Compare(fresh[b].read) })
+	for _, pid := range pids {
+		if begin.Sub(fresh[pid].read) < vitalsKept || time.Since(begin) > vitalsBudget {
+			break
+		}
+		fresh[pid] = vital{readProcess(pid), time.Now()}
+	}
+	found := make(map[int]control.Process, len(pids))
+	for pid, known := range fresh {
+		known.PID = pid
+		found[pid] = known.Process
+	}
+	return found
+}
+
+// readProcess asks the kernel; what it does not say is 0.
+func readProcess(pid int) (p control.Process) {
+	if text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err == nil {
+		p.CPU = processorTime(text)
+	}
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	if err != nil {
+		return p // another user's, and no right to look into it
+	}
+	for line := range strings.Lines(string(text)) {
+		name, value, _ := strings.Cut(line, ":")
+		kilobytes, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
+		if err != nil {
+			continue // the first line, which is a range of addresses
+		}
+		switch name {
+		case "Pss":
+			p.Memory = kilobytes << 10
+		case "Private_Clean", "Private_Dirty":
+			p.Own += kilobytes << 10
+		}
+	}
+	return p
+}
+
+// processorTime is the sum of utime and stime, in seconds. The name of the program is
+// in brackets and may hold anything, brackets too.
+func processorTime(stat []byte) float64 {
+	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+	if len(fields) < 13 {
+		return 0
+	}
+	user, _ := strconv.ParseFloat(string(fields[11]), 64) // the kernel's own numbers
+	system, _ := strconv.ParseFloat(string(fields[12]), 64)
+	return (user + system) / clockTicks
+}
