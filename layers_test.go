@@ -19,9 +19,10 @@ const module = "github.com/indrik/indrik"
 // and a leaf imports none. Changing this table is a design change and gets a
 // sentence in the commit.
 var layers = map[string][]string{
-	"cmd/indrik": {"master", "gateway", "settings", "activation", "control", "unitfiles", "logsink", "statsd"}, // activation: to refuse an address as any other option
+	"cmd/indrik": {"master", "gateway", "settings", "activation", "control", "unitfiles", "logsink", "statsd", "programs"}, // activation: to refuse an address as any other option
 	"master":     {"cgroup", "gateway", "pool", "dispatch", "settings", "activation", "control", "python", "logsink", "statsd", "pidfile"},
 	"gateway":    {"accesslog", "logsink", "statsd", "gateway/certs", "gateway/negotiate", "gateway/static", "gateway/uwsgi", "dispatch", "http1", "websocket"},
+	"programs":   {"cgroup", "pool", "settings", "activation", "pidfile"}, // a master like the other, of workers that are any program
 	"pool":       {}, // knows nothing of Python, HTTP or our sockets
 
 	"accesslog":         {}, // what a line says; it writes none
@@ -47,7 +48,7 @@ var layers = map[string][]string{
 	// Machinery for tests. Product code imports none of it.
 	"internal/fdcheck":  {},
 	"internal/testproc": {},
-	"test/e2e":          {"settings", "control"}, // the registry, to go through all of it; a client
+	"test/e2e":          {"settings", "control", "activation"}, // the registry, to go through all of it; a client; a program for indrik exec
 	"test/lab":          {},
 	"test/packages":     {},
 	"units":             {}, // tests of the unit files only

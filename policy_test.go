@@ -113,6 +113,7 @@ var readOnly = map[string]string{
 	"settings/toml.go tables":                              "table",
 	"settings/registry_application.go applicationSettings": "a part of the registry",
 	"settings/registry_gateway.go gatewaySettings":         "a part of the registry",
+	"settings/registry_programs.go programSettings":        "a part of the registry",
 	"settings/registry_logging.go loggingSettings":         "a part of the registry",
 	"settings/registry_idle.go idleSettings":               "a part of the registry",
 	"settings/registry_paste.go pasteSettings":             "a part of the registry",

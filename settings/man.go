@@ -109,6 +109,11 @@ indrik \- application server for Python, supervised by systemd
 .RB [ \-\-python
 .IR path ]
 .br
+.B indrik exec
+.RI [ option ...]\~[\c
+.BR \-\- ]
+.IR program " [" argument ...]
+.br
 .B indrik \-\-completion
 .BR bash | zsh | fish
 .SH DESCRIPTION

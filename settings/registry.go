@@ -11,6 +11,7 @@ const maxSeconds = 1_000_000_000
 var registry = slices.Concat(
 	socketSettings,
 	workerSettings, scaleSettings,
+	programSettings,
 	gatewaySettings,
 	webSocketSettings,
 	proxySettings,

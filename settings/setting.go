@@ -100,6 +100,7 @@ type Group string
 const (
 	Sockets     Group = "Sockets"
 	Workers     Group = "Workers"
+	Programs    Group = "Programs"
 	Gateway     Group = "Gateway"
 	TLS         Group = "TLS"
 	Files       Group = "Static files"
@@ -111,7 +112,7 @@ const (
 
 // Groups returns the chapters in their order.
 func Groups() []Group {
-	return []Group{Sockets, Workers, Gateway, TLS, Files, Application, Service, Logging, Idle}
+	return []Group{Sockets, Workers, Programs, Gateway, TLS, Files, Application, Service, Logging, Idle}
 }
 
 // All returns every setting, in the order of the documentation. The slice is

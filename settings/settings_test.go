@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -65,6 +66,16 @@ func TestDefaults(t *testing.T) {
 		{"boot_timeout", v.BootTimeout(), time.Minute},
 		{"boot_concurrency", v.BootConcurrency(), 0},
 		{"ready_workers", v.ReadyWorkers(), 0},
+		{"exec", v.Exec(), []string{}},
+		{"exec_ready", v.ExecReady(), "auto"},
+		{"exec_ready_after", v.ExecReadyAfter(), time.Duration(0)},
+		{"exec_stop_signal", v.ExecStopSignal(), syscall.SIGTERM},
+		{"exec_watchdog", v.ExecWatchdog(), time.Duration(0)},
+		{"exec_per_worker", v.ExecPerWorker(), false},
+		{"exec_nonblocking", v.ExecNonblocking(), false},
+		{"exec_fd_store", v.ExecFDStore(), 64},
+		{"exec_surge", v.ExecSurge(), 0},
+		{"exec_prefix_output", v.ExecPrefixOutput(), false},
 		{"keepalive", v.KeepAlive(), 60 * time.Second},
 		{"client_timeout", v.ClientTimeout(), 60 * time.Second},
 		{"max_connections", v.MaxConnections(), 0},

@@ -11,8 +11,12 @@ import (
 // An application may live in a module called check or migrate, and is then served by
 // that name as any other. The words are commands only where nothing could be served:
 // before a second argument that is no option. So the files come right after the
-// word, and options last.
+// word, and options last. The word exec is a command always: its options come first,
+// and an application of that name is served as exec:application.
 func command(p process) *cobra.Command {
+	if len(p.args) > 1 && p.args[1] == "exec" {
+		return newExec(p)
+	}
 	if len(p.args) < 3 || strings.HasPrefix(p.args[2], "-") {
 		return nil
 	}

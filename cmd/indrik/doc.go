@@ -3,6 +3,7 @@
 //	indrik [OPTIONS] MODULE[:APP]
 //	indrik check FILE...
 //	indrik migrate FILE
+//	indrik exec [OPTIONS] [--] PROGRAM [ARGUMENT...]
 //
 // # What is decided here and nowhere else
 //
@@ -13,6 +14,8 @@
 //	indrik app:app       the master: supervises, never reads a client's byte
 //	indrik gateway       the gateway: started by the master only, with its
 //	                     channel as descriptor 3
+//	indrik exec          the master of programs; it starts them by way of
+//	indrik exec-worker   which becomes one
 //	indrik unit-files    the generator of units: started by systemd
 //	indrik status …      a client of a running service (control.go)
 //
@@ -22,7 +25,7 @@
 //	1  it could not serve: configuration, addresses, a process it needs
 //	2  it was called wrongly: an unknown option, a bad value, no application
 //	3  the first worker could not boot
-//	4  the application could not be loaded
+//	4  the application could not be loaded, or the program not executed
 //
 // 3 and 4 say that starting again without a change is of no use.
 package main

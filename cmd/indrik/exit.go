@@ -6,6 +6,7 @@ import (
 
 	"github.com/indrik/indrik/control"
 	"github.com/indrik/indrik/master"
+	"github.com/indrik/indrik/programs"
 	"github.com/indrik/indrik/settings"
 )
 
@@ -34,9 +35,9 @@ func exitStatus(err error) int {
 		return exitUsage
 	case errors.As(err, &refused) && refused.Source == settings.CommandLine:
 		return exitUsage
-	case errors.Is(err, master.ErrLoad):
+	case errors.Is(err, master.ErrLoad), errors.Is(err, programs.ErrStart):
 		return exitLoad
-	case errors.Is(err, master.ErrBoot):
+	case errors.Is(err, master.ErrBoot), errors.Is(err, programs.ErrBoot):
 		return exitBoot
 	}
 	return exitConfig

@@ -64,6 +64,12 @@ func checkArgs(_ *cobra.Command, args []string) error {
 // configuration file in Python they are settled by the master, once a mold has run
 // the file.
 func serve(ctx context.Context, p process, args []string, options settings.Layer) error {
+	if programs, err := wantsPrograms(p, args, options); err != nil || programs {
+		if err != nil {
+			return err
+		}
+		return servePrograms(ctx, p, func() ([]settings.Layer, error) { return gatherTOML(p, options) })
+	}
 	out := newOutput(p.stderr, underJournal(p.stderr, p.getenv), p.pid)
 	defer out.Close()
 	log := newLog(out, "info")
@@ -149,6 +155,9 @@ func resolve(args []string, layers ...settings.Layer) (*settings.Values, error) 
 	values, err := judge(layers...)
 	if err == nil {
 		err = checkApp(args, values)
+	}
+	if err == nil {
+		err = checkNoPrograms(values)
 	}
 	if err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/indrik/indrik/gateway"
 	"github.com/indrik/indrik/master"
+	"github.com/indrik/indrik/programs"
 )
 
 // process is everything that run takes from the process it runs in, so that a
@@ -22,23 +23,36 @@ type process struct {
 	stdout     *os.File
 	stderr     *os.File
 
-	master  func(context.Context, master.Config) error
-	gateway func(context.Context, gateway.Process) error
-	check   func(ctx context.Context, c master.Config, load bool) error
-	examine func(context.Context, master.Config) (master.Findings, error)
+	master   func(context.Context, master.Config) error
+	gateway  func(context.Context, gateway.Process) error
+	programs func(context.Context, programs.Config) error
+	check    func(ctx context.Context, c master.Config, load bool) error
+	examine  func(context.Context, master.Config) (master.Findings, error)
 }
 
 // run is the program. It returns the exit status once everything it started
 // has ended; cancelling ctx is up to the role to obey.
 func run(ctx context.Context, p process) int {
+	if status, asked := becomeWorker(p); asked {
+		return status
+	}
 	root := newRoot(p)
-	root.SetArgs(newFlags().join(scaleArgs(asGenerator(p.args))[1:]))
+	root.SetArgs(arguments(p))
 	err := root.ExecuteContext(ctx)
 	if err != nil {
 		// If stderr cannot be written, the status is the only word left.
 		_, _ = fmt.Fprint(p.stderr, complaint(err, underJournal(p.stderr, p.getenv)))
 	}
 	return exitStatus(err)
+}
+
+// arguments are the words for Cobra. Those of a program are not ours to join.
+func arguments(p process) []string {
+	args := scaleArgs(asGenerator(p.args))[1:]
+	if len(args) > 0 && args[0] == "exec" {
+		return args
+	}
+	return newFlags().join(args)
 }
 
 // complaint is the last line a user sees. The journal is told by the prefix

@@ -5,6 +5,7 @@ import (
 
 	"github.com/indrik/indrik/gateway"
 	"github.com/indrik/indrik/master"
+	"github.com/indrik/indrik/programs"
 )
 
 // thisProcess is the process we really are, with the real roles.
@@ -29,6 +30,7 @@ func thisProcess() process {
 		stderr:     os.Stderr,
 		master:     master.Run,
 		gateway:    gateway.Run,
+		programs:   programs.Run,
 		check:      master.Check,
 		examine:    master.Examine,
 	}

@@ -18,6 +18,7 @@ import (
 const (
 	roleEnv      = "INDRIK_E2E_ROLE"
 	roleActivate = "activate" // hand over sockets as systemd does, then exec
+	roleProgram  = "program"  // a worker of indrik exec; see program_test.go
 	roleSweep    = "sweep"    // kill what a killed test run leaves behind
 )
 
@@ -44,6 +45,8 @@ func TestMain(m *testing.M) {
 	switch os.Getenv(roleEnv) {
 	case roleActivate:
 		os.Exit(activate())
+	case roleProgram:
+		os.Exit(program(os.Args[1:]))
 	case roleSweep:
 		os.Exit(sweep())
 	}

@@ -23,7 +23,7 @@ type proof struct {
 // proof, and those without effect must be told of.
 func TestEverySettingHasAnEffect(t *testing.T) {
 	t.Parallel()
-	proofs := append(elsewhere(), effects()...)
+	proofs := append(append(elsewhere(), effects()...), ofPrograms()...)
 	for _, w := range wires() {
 		proofs = append(proofs, proof{setting: w.setting, prove: w.prove})
 	}
