@@ -165,6 +165,8 @@ func (g *gateway) obey(m received) error {
 		return g.leave(o)
 	case "serve":
 		return g.serve()
+	case "probe":
+		return g.probe(o)
 	case "reopen":
 		g.reopen()
 		return nil

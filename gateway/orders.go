@@ -247,6 +247,7 @@ const (
 	FactServing = "serving" // every loop accepts
 	FactMoved   = "moved"   // nothing goes to the generation that follows any more, and its shared lane is empty
 	FactDrained = "drained" // nothing is held any more; it exits
+	FactProbed  = "probed"  // every loop has seen the probe with the number that follows
 	FactFailed  = "failed"  // it cannot work; the text follows
 )
 

@@ -34,6 +34,7 @@ type gate struct {
 	ordered bool // it was told to serve
 	serving bool // it does
 	drained bool // it holds nothing any more, and will not
+	probe   probe
 	reason  string
 	budget  budget
 	retryAt time.Time // when to start the next; zero if one runs
@@ -239,6 +240,8 @@ func (m *master) gatewaySaid(gt *gate, msg dispatch.Tuple) {
 	switch word(msg) {
 	case gateway.FactServing:
 		gt.serving = true
+	case gateway.FactProbed:
+		gt.probed(number(msg, 1))
 	case gateway.FactMoved:
 		if prior := m.reload.prior; prior != nil && prior.gate == gt && prior.number == number(msg, 1) {
 			prior.spared = true
@@ -313,7 +316,7 @@ func (m *master) dropGateway(gt *gate) {
 	}
 }
 
-// judgeGateway kills a gateway whose loops are all silent. With a watchdog it
+// judgeGateway kills a gateway whose loops are all silent, or that does not obey. With a watchdog it
 // is left alone: then pings are withheld, and systemd starts the service
 // afresh, which also cures what made the gateway stop.
 func (m *master) judgeGateway(now time.Time) {
@@ -326,11 +329,16 @@ func (m *master) judgeGateway(now time.Time) {
 		return
 	}
 	latest := slices.Max(gt.beats())
-	if time.Duration(dispatch.Monotonic()-latest) < gatewaySilence {
+	switch {
+	case time.Duration(dispatch.Monotonic()-latest) >= gatewaySilence:
+		m.log.Error("gateway stopped beating", "pid", c.pid, "limit", gatewaySilence)
+		gt.reason = "it stopped beating"
+	case gt.probe.unanswered(now, m.awake) >= gatewaySilence:
+		m.log.Error("gateway obeys no more", "pid", c.pid, "limit", gatewaySilence)
+		gt.reason = "it obeyed no more"
+	default:
 		return
 	}
-	m.log.Error("gateway stopped beating", "pid", c.pid, "limit", gatewaySilence)
-	gt.reason = "it stopped beating"
 	c.kill()
 }
 

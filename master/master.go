@@ -88,6 +88,8 @@ type master struct {
 
 	groups groups
 	idleness
+	standstill
+	still   time.Duration // for how long the service has stood still
 	numbers numbers
 	counted gateway.Figures // by gateways that are gone, and so is their memory
 	voice
@@ -191,6 +193,8 @@ func (m *master) ticked(now time.Time) {
 	m.judgeReload(now)
 	m.judgeFarewell(now)
 	m.judgeStop(now)
+	m.probeGateway(now)
+	m.watchFlow(now)
 	m.ping(now)
 	m.extend(now)
 	m.scale(now)

@@ -234,7 +234,7 @@ func TestWatchdogIsWithheldFromAStuckGateway(t *testing.T) {
 	t.Parallel()
 	d := fakeSystemd(t)
 	s := begin(t, "good", nil, "NOTIFY_SOCKET="+d.path, "WATCHDOG_USEC=2000000").serving()
-	s.lawful = []string{"watchdog pings withheld"}
+	s.lawful = []string{"watchdog pings withheld", "watchdog triggered"}
 	gateway := s.await("gateway started", 1).pid()
 	d.await(t, "WATCHDOG=1")
 	s.signal(gateway, syscall.SIGSTOP)

@@ -23,9 +23,11 @@ const (
 
 // voice remembers what was said to systemd.
 type voice struct {
-	status   string // the last STATUS
-	withheld string // why the last ping was not sent, or ""
-	mute     bool   // systemd could not be told something; logged once
+	status    string    // the last STATUS
+	withheld  string    // why the last ping was not sent, or ""
+	doubted   time.Time // since when there is such a reason
+	triggered bool      // the watchdog was, for it
+	mute      bool      // systemd could not be told something; logged once
 }
 
 // pulse remembers when things were done that are done now and then.
@@ -58,6 +60,7 @@ func (m *master) notice(now time.Time) {
 
 // ping pets systemd's watchdog three times in its interval, if all is well.
 func (m *master) ping(now time.Time) {
+	m.trigger(now)
 	if m.watchdog == 0 || now.Sub(m.pinged) < m.watchdog/3-m.period()/2 {
 		return
 	}
@@ -82,6 +85,9 @@ func (m *master) health(now time.Time) health {
 		stage:   m.stage,
 		silence: silenceLimit(m.watchdog),
 		loops:   m.gen.gate.beats(),
+
+		unanswered: m.gen.gate.probe.unanswered(now, m.awake),
+		still:      m.still, stillLimit: m.standstillLimit(),
 	}
 	switch m.stage {
 	case booting:

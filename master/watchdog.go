@@ -15,6 +15,12 @@ type health struct {
 	silence time.Duration
 	loops   []int64 // the last beat of each loop of the gateway; the order is the loops'
 	workers []labour
+	// unanswered is for how long the gateway has owed the answer to a probe; more than
+	// silence is too long.
+	unanswered time.Duration
+	// still is for how long requests have waited and none was answered though a worker
+	// was free; stillLimit bounds it, if it is not 0.
+	still, stillLimit time.Duration
 	// overdue says that booting or stopping takes longer than it may.
 	overdue bool
 }
@@ -42,6 +48,12 @@ func (h health) verdict() string {
 		if silent := time.Duration(h.now - beat); silent > h.silence {
 			return fmt.Sprintf("loop %d of the gateway does not beat", i)
 		}
+	}
+	if h.unanswered > h.silence {
+		return "the gateway does not obey"
+	}
+	if h.stillLimit > 0 && h.still > h.stillLimit {
+		return fmt.Sprintf("requests wait, a worker is free, and none was answered for %v", h.stillLimit)
 	}
 	for _, w := range h.workers {
 		if w.capable(h.now) {

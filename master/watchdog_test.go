@@ -20,6 +20,8 @@ func TestWatchdogVerdict(t *testing.T) {
 		loops   []int64
 		workers []labour
 		overdue bool
+		probe   time.Duration
+		still   time.Duration
 		want    string // "" for well, else a part of the reason
 	}{
 		{name: "all well", stage: serving, loops: well, workers: []labour{idle, idle}},
@@ -31,6 +33,10 @@ func TestWatchdogVerdict(t *testing.T) {
 		{name: "no workers at all", stage: serving, loops: well, want: "no worker"},
 		{name: "one loop silent", stage: serving, loops: []int64{well[0], ago(16 * time.Second)}, workers: []labour{idle}, want: "loop 1"},
 		{name: "a loop never beat", stage: serving, loops: []int64{0}, workers: []labour{idle}, want: "loop 0"},
+		{name: "an answer that is due soon", stage: serving, loops: well, workers: []labour{idle}, probe: 14 * time.Second},
+		{name: "orders are not obeyed", stage: serving, loops: well, workers: []labour{idle}, probe: 16 * time.Second, want: "does not obey"},
+		{name: "nothing moves yet", stage: serving, loops: well, workers: []labour{idle}, still: 59 * time.Second},
+		{name: "nothing moves", stage: serving, loops: well, workers: []labour{idle}, still: 61 * time.Second, want: "none was answered for 1m0s"},
 		{name: "booting has no gateway yet", stage: booting, loops: []int64{0}},
 		{name: "booting for too long", stage: booting, overdue: true, want: "booting"},
 		{name: "stopping has no gateway any more", stage: stopping, loops: []int64{0}},
@@ -39,6 +45,7 @@ func TestWatchdogVerdict(t *testing.T) {
 		h := health{
 			now: now, stage: c.stage, silence: silenceLimit(30 * time.Second),
 			loops: c.loops, workers: c.workers, overdue: c.overdue,
+			unanswered: c.probe, still: c.still, stillLimit: time.Minute,
 		}
 		got := h.verdict()
 		if (got == "") != (c.want == "") || !strings.Contains(got, c.want) {

@@ -14,7 +14,7 @@ func TestStoppedMasterIsRestartedByTheWatchdog(t *testing.T) {
 	s := install(t, "dog-master", config{service: watchdog})
 	s.systemctl("start", s.unit())
 	s.get("/", "hello from flask\n")
-	s.bark(s.mainPID())
+	s.bark(s.mainPID(), "Watchdog timeout")
 }
 
 // A gateway that stands still answers nobody, though the master turns: the
@@ -24,18 +24,36 @@ func TestStoppedGatewayIsRestartedByTheWatchdog(t *testing.T) {
 	s := install(t, "dog-gateway", config{service: watchdog})
 	s.systemctl("start", s.unit())
 	s.get("/", "hello from flask\n")
-	s.bark(s.gatewayPID())
+	s.bark(s.gatewayPID(), "Watchdog request (last status: serving: 1 worker, generation 1; loop 0 of the gateway does not beat)")
+}
+
+// A worker that beats and takes nothing looks well to everybody but its clients.
+func TestServiceThatAnswersNothingIsRestartedByTheWatchdog(t *testing.T) {
+	t.Parallel()
+	s := install(t, "dog-deaf", config{app: "deaf:app", options: "--timeout 1 --asgi-loop asyncio", service: watchdog})
+	s.systemctl("start", s.unit())
+	s.get("/deafen", "hello\n")
+	before, err := s.lab.Cursor(s.limit())
+	s.must(err)
+	// This one waits until its worker is killed with the rest.
+	go func() { _, _ = s.lab.fetch(s.t.Context(), "unix", s.path(), "/") }()
+	bitten := s.await(before, said("Watchdog request"))
+	if want := "requests wait, a worker is free, and none was answered for 3s"; !strings.Contains(bitten.Message, want) {
+		t.Errorf("got %q, want %q in it", bitten.Message, want)
+	}
+	s.await(bitten.Cursor, identified(UnitStarted))
+	s.get("/", "hello\n")
 }
 
 // bark stops a process and follows the watchdog's work until the service
-// answers again.
-func (s *service) bark(pid int) {
+// answers again; systemd says it in these words.
+func (s *service) bark(pid int, words string) {
 	s.t.Helper()
 	before := s.mainPID()
 	cursor, err := s.lab.Cursor(s.limit())
 	s.must(err)
 	s.signal("STOP", pid)
-	timeout := s.await(cursor, said("Watchdog timeout"))
+	timeout := s.await(cursor, said(words))
 	s.await(timeout.Cursor, identified(UnitStarted))
 	s.wantProperty("NRestarts", "1")
 	s.get("/", "hello from flask\n")
