@@ -18,19 +18,37 @@ import (
 func statusCommand(a *asked, c *cobra.Command) {
 	c.Args = cobra.MaximumNArgs(1)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		return get(c.Context(), a, first(args), "status", a.statusText)
+		client, err := a.client(first(args))
+		if err != nil {
+			return err
+		}
+		var s serviceStatus
+		if err := client.Get(c.Context(), "status", &s.Status); err != nil {
+			return err
+		}
+		s.Unit = findUnit(c.Context(), s.PID)
+		return a.show(s, func() string { return a.statusText(s) })
 	}
 }
 
+// serviceStatus is the status of a service and of its unit.
+type serviceStatus struct {
+	control.Status
+	Unit *unitFacts `json:"unit,omitempty"`
+}
+
 // statusText is for a person, in the manner of systemctl status.
-func (a *asked) statusText(s control.Status) string {
+func (a *asked) statusText(s serviceStatus) string {
 	var b strings.Builder
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(&b, "%11s: %s\n", name, fmt.Sprintf(format, args...))
 	}
-	fmt.Fprintf(&b, "%s %s (indrik %s)\n", a.dot(s), s.Name, s.Version)
+	fmt.Fprintf(&b, "%s %s (indrik %s)\n", a.dot(s.Status), s.Name, s.Version)
 	line("State", "%s", s.Text)
 	line("Since", "%s; %s ago", s.Since.Local().Format("Mon 2006-01-02 15:04:05 MST"), roughly(time.Since(s.Since)))
+	if s.Unit != nil {
+		line("Unit", "%s", s.Unit)
+	}
 	line("Master", "pid %d, %s, cpu %s", s.PID, megabytes(s.Master.Memory), seconds(s.Master.CPU))
 	line("Mold", "pid %d, %s", s.Mold.PID, megabytes(s.Mold.Memory))
 	g := s.Gateway

@@ -335,3 +335,53 @@ func TestStuckControlClients(t *testing.T) {
 	}
 	s.stop()
 }
+
+// What waits is counted where it waits: connections in the kernel's queues, requests in
+// the gateway. With many workers under load the status is told at once all the same.
+func TestQueuesAndManyWorkers(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "web")
+	s := serveControlled(t, launch{app: "plain", args: []string{"-w", "1"}, bind: []string{"127.0.0.1:0", "unix:" + socket}})
+	gateway := s.the("gateway")
+	s.kill(gateway, syscall.SIGSTOP)
+	for n, count := range []int{3, 2} {
+		for range count {
+			s.dialTo(n)
+		}
+	}
+	s.until("the accept queues are told", func() bool {
+		l := s.status().Listeners
+		return len(l) == 2 && l[0].Waiting != nil && *l[0].Waiting == 3 && l[1].Waiting != nil && *l[1].Waiting == 2
+	})
+	s.kill(gateway, syscall.SIGCONT)
+	held := s.hold("held")
+	for range 4 {
+		s.service.client().send("GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+	}
+	s.until("the queue is told", func() bool { // one more than the worker holds may lie in its lane
+		g := s.status().Gateway
+		return g.Queued+g.Dispatched == 5 && g.Queued >= 3 && g.Oldest > 0
+	})
+	_ = held.conn.Close()
+	s.hangUp()
+	s.runs("recycle", "all")
+	s.runs("scale", "60")
+	s.allow("graceful timeout", "worker ended", "request failed")
+	s.until("sixty workers", func() bool { return ready(s.status()) >= 59 })
+	load := s.load(8, "/")
+	best := time.Hour
+	for range 10 {
+		begun := time.Now()
+		st := s.status()
+		best = min(best, time.Since(begun))
+		if len(st.Workers) < 60 {
+			t.Errorf("%d workers", len(st.Workers))
+		}
+	}
+	t.Logf("sixty workers under load: %v", best)
+	if best > time.Second {
+		t.Errorf("the status of sixty workers took %v at best", best)
+	}
+	load.end()
+	s.kill(s.pid, syscall.SIGQUIT)
+	s.expect(0)
+}
