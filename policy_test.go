@@ -131,6 +131,7 @@ var readOnly = map[string]string{
 	"settings/registry_websocket.go webSocketSettings":     "a part of the registry",
 	"settings/registry_workers.go workerSettings":          "a part of the registry",
 	"settings/registry_scale.go scaleSettings":             "a part of the registry",
+	"settings/registry_deadlines.go deadlineSettings":      "a part of the registry",
 	"settings/registry_workers.go classAliases":            "table",
 
 	"test/lab/root.go masked":       "table",

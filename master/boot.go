@@ -75,10 +75,12 @@ func (m *master) newGeneration(p *plan, gate *gate) (*generation, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the scoreboard of generation %d: %w", number, err)
 	}
+	var g *generation
 	cfg := m.poolConfig(p.settings)
 	start := m.startStrength(p)
 	cfg.Slots, cfg.Size = slots, start
-	g, err := newGeneration(number, board, cfg, m.facts.post)
+	cfg.Explain = func(d *pool.Death) { g.explain(d, m.oom) } // called when g is made
+	g, err = newGeneration(number, board, cfg, m.facts.post)
 	if err != nil {
 		_ = board.Close() // shared memory; nothing to flush
 		return nil, err

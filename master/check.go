@@ -94,6 +94,7 @@ func newMaster(cfg Config) *master {
 		log:   cfg.Log.Named("master"),
 		facts: newMailbox(),
 		began: time.Now(),
+		oom:   newOOMKills(),
 	}
 }
 

@@ -149,6 +149,10 @@ func (m *master) workerLeaving(w *worker, why string) {
 		return
 	}
 	m.log.Debug("worker leaves", "slot", int(w.slot), "pid", w.pid, "reason", why)
+	if why == "request_timeout" { // it is of use until its successor is
+		w.gen.pool.Replace(w.slot, w.pid, why)
+		return
+	}
 	w.gen.pool.RetireFor(w.slot, w.pid, why)
 }
 

@@ -46,6 +46,11 @@ type (
 		gen    *generation
 		change pool.Change
 	}
+	// workersWeighed: the memory of workers was looked at.
+	workersWeighed struct {
+		gen     *generation
+		weights []weight
+	}
 	// poolEnded: every worker of the generation was reaped and none will come.
 	poolEnded struct {
 		gen *generation

@@ -211,11 +211,11 @@ func (m *master) join(w *worker) {
 // ready and before we heard it.
 func (m *master) leave(w *worker, d *pool.Death, held []uint64) {
 	if gt := w.gen.gate; gt.child != nil && (w.joined || len(held) > 0) {
-		cause := d.Cause.String()
-		if d.Cause == pool.Overran || d.Cause == pool.Silent {
-			cause = gateway.CauseTimeout
+		blamed, others := w.gen.blame(w.slot, d, held)
+		m.order(gt, gateway.LeaveOrder(int(w.slot), w.pid, leaveCause(d), blamed))
+		if len(others) > 0 {
+			m.order(gt, gateway.LeaveOrder(int(w.slot), w.pid, pool.Crashed.String(), others))
 		}
-		m.order(gt, gateway.LeaveOrder(int(w.slot), w.pid, cause, held))
 	}
 }
 

@@ -200,10 +200,8 @@ func (g *generation) forget(w *worker) {
 
 // held returns the ids of the requests that the slot's worker had in hand.
 func (g *generation) held(slot pool.SlotID) (ids []uint64) {
-	for seat := range g.board.Seats() {
-		if id, _ := g.board.Seat(int(slot), seat).Request(); id != 0 {
-			ids = append(ids, id)
-		}
+	for _, r := range g.inHand(slot) {
+		ids = append(ids, r.id)
 	}
 	return ids
 }

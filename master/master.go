@@ -91,6 +91,8 @@ type master struct {
 	standstill
 	still   time.Duration // for how long the service has stood still
 	numbers numbers
+	scales  scales
+	oom     *oomKills
 	counted gateway.Figures // by gateways that are gone, and so is their memory
 	voice
 	pulse
@@ -174,6 +176,8 @@ func (m *master) heard(f fact) {
 		m.slotMoved(f.gen, f.change)
 	case strayEnded:
 		f.gen.strays--
+	case workersWeighed:
+		m.workersWeighed(f)
 	case poolEnded:
 		m.poolEnded(f.gen, f.err)
 	}
@@ -201,6 +205,9 @@ func (m *master) ticked(now time.Time) {
 	m.judgeIdle(now)
 	m.tidyGroups(now)
 	m.measure(now)
+	m.remind()
+	m.weigh(now)
+	m.oom.refresh(now)
 	m.sweep()
 }
 

@@ -19,11 +19,13 @@ type worker struct {
 	ordered time.Time // when the mold was told to fork it; zero while it waits its turn
 	// orphaned: the mold died with the order in hand. The worker may exist or not.
 	orphaned bool
-	ready    bool // it said so, perhaps before the mold said "forked"
-	joined   bool // the gateway was told
-	refused  bool // what it said when it was ready does not fit the others; it is being killed
-	replaced bool // it was retired because files changed
-	released bool // nobody can write to its own lane any more
+	ready    bool   // it said so, perhaps before the mold said "forked"
+	joined   bool   // the gateway was told
+	refused  bool   // what it said when it was ready does not fit the others; it is being killed
+	replaced bool   // it was retired because files changed
+	released bool   // nobody can write to its own lane any more
+	large    bool   // it has too much memory, and is being replaced
+	reminded uint64 // the request for which it was signalled last
 	phase    pool.Phase
 
 	failure *bootFailure // what it said about itself

@@ -99,7 +99,10 @@ func (p *Pool) heard(fact any, now time.Duration) {
 		p.resize(f.size)
 	case retireSlot:
 		if s := p.slot(f.slot); s != nil && s.phase != Vacant && (f.pid == 0 || f.pid == s.pid) {
-			s.unwanted, s.why = true, f.why
+			s.unwanted = true
+			if s.why == "" { // else it asks for what was asked of it
+				s.why = f.why
+			}
 		}
 	case replaceSlot:
 		p.queueUp(f)

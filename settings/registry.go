@@ -10,7 +10,7 @@ const maxSeconds = 1_000_000_000
 // group has a file of its own. It is never written after the program started.
 var registry = slices.Concat(
 	socketSettings,
-	workerSettings, scaleSettings,
+	workerSettings, scaleSettings, deadlineSettings,
 	programSettings,
 	gatewaySettings,
 	webSocketSettings,

@@ -18,6 +18,7 @@ from typing import Any, Callable, TextIO, Union
 
 from . import reply, trouble
 from .body import BodyCut
+from .deadline import RequestTimeout
 from .reply import ClientLeft, Head, Headers, Outlet
 from .wire import MAX_INLINE, PeerGone
 
@@ -34,10 +35,12 @@ ERROR_PAGE = (
     b"<body><h1>Internal Server Error</h1>\n<p>The application could not answer this request.</p>\n"
     b"</body></html>\n"
 )
-_ERROR_HEADERS = [
-    ("Content-Type", "text/html; charset=utf-8"),
-    ("Content-Length", str(len(ERROR_PAGE))),
-]
+_LATE_STATUS = "504 Gateway Timeout"
+LATE_PAGE = (
+    b"<!DOCTYPE html>\n<html><head><title>Gateway Timeout</title></head>\n"
+    b"<body><h1>Gateway Timeout</h1>\n<p>The application took too long to answer this request.</p>\n"
+    b"</body></html>\n"
+)
 
 
 class BrokenRule(Exception):
@@ -80,7 +83,7 @@ class FileWrapper:
 class Exchange:
     """One request's reply in the making."""
 
-    __slots__ = ("_finished", "_headers", "_outlet", "_request", "_status", "_stream")
+    __slots__ = ("_finished", "_headers", "_outlet", "_request", "_status", "_stream", "given_up")
 
     def __init__(self, request: int, outlet: Outlet) -> None:
         self._request = request
@@ -88,6 +91,7 @@ class Exchange:
         self._status: str | None = None
         self._stream: socket.socket | None = None
         self._finished = False
+        self.given_up = False  # it was answered, and the application goes on: see deadline.py
 
     # What the application calls.
 
@@ -150,14 +154,16 @@ class Exchange:
         elif not self._finished:
             self._finish(b"")
 
-    def fail(self, text: str) -> None:
-        """End the reply of an application that failed: 500 if nothing was sent,
-        else the news that the reply is cut off here."""
+    def fail(self, text: str, late: bool = False) -> None:
+        """End the reply of an application that failed: 500 (504 if it was late) if nothing
+        was sent, else the news that the reply is cut off here."""
         if self._stream is not None:
             self._end(False, text)
         elif not self._finished:
-            self._status, self._headers = _ERROR_STATUS, _ERROR_HEADERS
-            self._finish(ERROR_PAGE)
+            page = LATE_PAGE if late else ERROR_PAGE
+            self._status = _LATE_STATUS if late else _ERROR_STATUS
+            self._headers = [("Content-Type", "text/html; charset=utf-8"), ("Content-Length", str(len(page)))]
+            self._finish(page)
 
     def waive(self) -> bool:
         """Reply nothing, because the application has taken the connection over (see
@@ -254,9 +260,15 @@ def respond(
         exchange.fail(str(left))
     except PeerGone:
         raise
+    except RequestTimeout:  # logged when it was raised
+        if exchange.is_copy():
+            raise
+        exchange.fail("request_timeout", late=True)
     except caught as error:  # the application's; becomes a 500
         if exchange.is_copy():
             raise
+        if exchange.given_up:
+            return
         if "indrik.socket" in environ and isinstance(error, (StopIteration, NotStarted)) and exchange.waive():
             return
         trouble.log(errors, f"{_named(environ, request, id_key)} failed:\n{trouble.describe(error)}")

@@ -19,7 +19,7 @@ from marshal import loads
 from time import monotonic, monotonic_ns
 from typing import TYPE_CHECKING, Any, Callable, TextIO
 
-from . import afterfork, asgi_loop, load, stacks, trouble
+from . import afterfork, asgi_deadline, asgi_loop, deadline, load, stacks, trouble
 from .asgi_body import FileBody, StreamBody
 from .asgi_http import Request
 from .asgi_lifespan import Lifespan, StartupFailed
@@ -102,6 +102,10 @@ class Worker:
         self._likely, self._full = 1, 0  # requests to expect, and rounds in which there were as many
         self._answered = 0
         self._leave_after = _leave_after(post.options)
+        self._limits = deadline.Limits(post.options)
+        self._limited = bool(self._limits)
+        self._late = deadline.Log(self._limits, errors)
+        self._look_every = self._limits.pause(1.0)
         self.id_field = str(post.options["request_id_field"]).lower().encode("ascii")
         self.disconnect_grace = float(post.options["disconnect_grace"])
         self._retired: asyncio.Future[None] = loop.create_future()
@@ -115,6 +119,8 @@ class Worker:
         self._ours = asyncio.all_tasks(self.loop)
         afterfork.watch_sigterm(lambda: self._ask_to_leave("SIGTERM"))
         self._beat()
+        if self._limits:
+            self._look()
         self.loop.add_reader(self._lane.fileno(), self._take)
         self.loop.add_reader(self._post.report.fileno(), self._show)
         self._post.report.send("ready", "asgi", self._post.options["worker_connections"], True)
@@ -172,6 +178,7 @@ class Worker:
         """
         receive, buffers, view = self._lane.recvmsg_into, self._buffers, self._view
         held, outlets, state, create_task = self._held, self._outlets, self._state, self.loop.create_task
+        limited = self._limited
         try:
             for taken in range(self._likely):
                 try:
@@ -200,6 +207,9 @@ class Worker:
                         request = Request(self, number, outlet, body)
                     else:
                         request = self._unusual(number, outlet, body, fds)
+                    if limited and type(request) is Request:
+                        request.begun = monotonic(), scope
+                        asgi_deadline.show(self._row, number)
                     work = request.serve(self._app, scope)
                 except (EOFError, ValueError, TypeError, IndexError, OSError) as error:
                     close_all(fds)
@@ -251,6 +261,12 @@ class Worker:
             self._retired.set_exception(error)
         else:
             self._retired.set_result(None)
+
+    def _look(self) -> None:
+        """See to requests that have passed a limit, again and again."""
+        if asgi_deadline.look(self._limits, self._late, self._held.values(), self._row):
+            self._ask_to_leave("request_timeout")
+        self.loop.call_later(self._look_every, self._look)
 
     def _beat(self) -> None:
         self._row[BEAT] = monotonic_ns()

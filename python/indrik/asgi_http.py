@@ -15,7 +15,7 @@ from marshal import dumps
 from typing import TYPE_CHECKING, Any, Callable, Union
 
 from . import asgi_reply, trouble
-from .app import ERROR_PAGE
+from .app import ERROR_PAGE, LATE_PAGE
 from .asgi_body import FileBody, StreamBody
 from .asgi_reply import AsyncOutlet, Fields, Stream
 from .reply import ClientLeft
@@ -31,6 +31,7 @@ Body = Union[bytes, FileBody, StreamBody, None]
 
 _SMALL = MAX_INLINE // 2  # bytes of a body that certainly fits a message, with usual headers
 ERROR_HEADERS = [(b"content-type", b"text/html; charset=utf-8"), (b"content-length", b"%d" % len(ERROR_PAGE))]
+LATE_HEADERS = [(b"content-type", b"text/html; charset=utf-8"), (b"content-length", b"%d" % len(LATE_PAGE))]
 UNAVAILABLE_HEADERS = [(b"retry-after", b"1"), (b"content-length", b"0")]
 
 
@@ -55,6 +56,11 @@ class Request:
     _over: asyncio.Event | None = None  # somebody waits for the end
     disconnected = False  # the application is told that the client left
     retired = False  # its time is over: the worker must go
+    begun: tuple[float, Scope] | None = None  # when, and as what; only if its time is limited
+    noted = False  # slow_request has passed, and the log says so
+    overdue = False  # request_timeout has passed, and its task was cancelled
+    given_up = False  # and goes on: it was answered without it,
+    farewell: asyncio.Future[None] | None = None  # by this
     task: asyncio.Task[None] | None = None
 
     def __init__(self, worker: Worker, request: int, outlet: AsyncOutlet, body: Body) -> None:
@@ -107,6 +113,18 @@ class Request:
         """The client left a while ago: what the application still does is for nobody."""
         if self.task is not None:
             self.task.cancel()  # nothing happens to one that is done
+
+    async def give_up(self) -> None:
+        """Answer without the application, which goes on although it was cancelled. What it
+        sends from now on goes nowhere."""
+        self.disconnected = True
+        if not self._finished:
+            await self._fail("request_timeout")
+
+    @property
+    def number(self) -> int:
+        """Its id."""
+        return self._request
 
     def wind_up(self) -> None:
         """The worker is to leave, and waits for the reply."""
@@ -273,22 +291,29 @@ class Request:
         else:
             text = "ASGI: the application returned without a response"
         if not self.disconnected:
-            trouble.log(self._worker.errors, f"{self._named(scope)} failed:\n{text}\n")
+            trouble.log(self._worker.errors, f"{self.named(scope)} failed:\n{text}\n")
         await self._fail(text)  # also if nobody hears it: the gateway counts what is held
 
     async def _failed(self, scope: Scope, error: BaseException) -> None:
         """The application raised error: 500 if nothing was sent, else the news that the
         reply is cut off here. The client's leaving is nobody's fault."""
+        if self.given_up:
+            return  # what becomes of it is of no interest to anybody
+        if isinstance(error, asyncio.CancelledError) and self.overdue:  # logged then
+            if not self._finished:
+                await self._fail("request_timeout")
+            return
         left = came_of_leaving(error)
         if isinstance(error, asyncio.CancelledError) and self.retired:
-            text = f"{self._named(scope)} was cut off: the worker leaves and graceful_timeout is over\n"
+            text = f"{self.named(scope)} was cut off: the worker leaves and graceful_timeout is over\n"
             trouble.log(self._worker.errors, text)
         elif not left and not (self.disconnected and isinstance(error, asyncio.CancelledError)):
-            trouble.log(self._worker.errors, f"{self._named(scope)} failed:\n{trouble.describe(error)}")
+            trouble.log(self._worker.errors, f"{self.named(scope)} failed:\n{trouble.describe(error)}")
         if not self._finished:
             await self._fail("the client left" if left else trouble.one_line(error))
 
-    def _named(self, scope: Scope) -> str:
+    def named(self, scope: Scope) -> str:
+        """How lines of the log call it."""
         number = trouble.known_as(id_of(scope, self._worker.id_field))
         return f"request {self._request:#x} {scope.get('method')} {scope.get('path')!r}{number}"
 
@@ -297,6 +322,8 @@ class Request:
             if self._stream is not None:
                 self._trailers = None
                 await self._close_stream(self._stream, False, text)
+            elif self.overdue:
+                await asgi_reply.whole(self._outlet, self._request, 504, LATE_HEADERS, LATE_PAGE)
             elif self.retired:
                 await asgi_reply.whole(self._outlet, self._request, 503, UNAVAILABLE_HEADERS, b"")
             else:

@@ -51,6 +51,14 @@ def announced(row: memoryview, retire: Callable[[], None]) -> Callable[[], None]
     return announce
 
 
+def ask(report: wire.Channel, why: str) -> None:
+    """Ask the master to be retired, or replaced."""
+    try:
+        report.send("leaving", why)
+    except wire.PeerGone:
+        pass  # then the lane will be at its end
+
+
 def bound(slot: int, seconds: float) -> None:
     """From now on the process ends within so many seconds, with status 0 if it has to be forced.
 

@@ -20,7 +20,7 @@ from marshal import loads
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, Callable, TextIO
 
-from . import afterfork, departure, stacks
+from . import afterfork, deadline, departure, stacks
 from .app import Application, Exchange, FileWrapper, responder
 from .body import opened
 from .load import Failure
@@ -49,6 +49,7 @@ class Hub:
     wait_read: Callable[[int], None]  # one greenlet at a time for a descriptor
     wait_write: Callable[[int], None]
     semaphore: Callable[[int], Any]
+    interrupt: Callable[[Any], None]  # raise RequestTimeout in a greenlet
 
 
 def prepare(kind: str) -> None:
@@ -81,7 +82,11 @@ def _gevent() -> Hub:
     importlib.import_module("gevent.monkey").patch_all()
     sockets = importlib.import_module("gevent.socket")
     locks = importlib.import_module("gevent.lock")
-    return Hub(gevent.reinit, gevent.spawn, gevent.sleep, sockets.wait_read, sockets.wait_write, locks.Semaphore)
+
+    def stop(greenlet: Any) -> None:
+        greenlet.kill(deadline.RequestTimeout(), block=False)
+
+    return Hub(gevent.reinit, gevent.spawn, gevent.sleep, sockets.wait_read, sockets.wait_write, locks.Semaphore, stop)
 
 
 def _eventlet() -> Hub:
@@ -95,6 +100,7 @@ def _eventlet() -> Hub:
         functools.partial(hubs.trampoline, read=True),
         functools.partial(hubs.trampoline, write=True),
         importlib.import_module("eventlet.semaphore").Semaphore,
+        lambda greenlet: eventlet.kill(greenlet, deadline.RequestTimeout()),
     )
 
 
@@ -145,6 +151,12 @@ class _Crew:
         answer = post.hooks.around(post.worker, responder(post.options["request_id_field"], BaseException))
         tired = functools.partial(_leaving, post, "max_requests")
         self._respond = departure.limited(answer, post.options, tired)
+        self._watch: deadline.Watch | None = None
+        if limits := deadline.Limits(post.options):
+            current, late = sys.modules["greenlet"].getcurrent, functools.partial(_leaving, post, "request_timeout")
+            self._watch = deadline.Watch(limits, errors, current, lambda g: g.gr_frame, hub.interrupt, late)
+            self._respond = self._watch.around(self._respond, self._row)
+            self._pause = limits.pause(self._pause)
 
     def start(self) -> None:
         self._row[BEAT] = monotonic_ns()
@@ -211,6 +223,10 @@ class _Crew:
     def _beat(self) -> None:
         while True:
             self._row[BEAT] = monotonic_ns()
+            if self._watch is not None:
+                self._watch.look()
+                self._watch.give_up()
+                deadline.publish(self._row, self._watch.oldest())
             self._hub.sleep(self._pause)
 
 

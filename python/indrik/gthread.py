@@ -10,6 +10,7 @@ and one datagram is one reply, so that replies of two threads cannot mix.
 
 from __future__ import annotations
 
+import functools
 import os
 import select
 import signal
@@ -18,7 +19,7 @@ import sys
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Callable, TextIO
 
-from . import afterfork, departure, load, trouble
+from . import afterfork, deadline, departure, load, trouble
 from .app import Application, responder
 from .status import Status
 from .sync import Seat, serve
@@ -36,7 +37,11 @@ def run(post: Post, app: Application, errors: TextIO) -> Status:
     tired = departure.announced(post.row, retire)
     answer = post.hooks.around(post.worker, responder(post.options["request_id_field"], BaseException))
     answer = departure.limited(answer, post.options, tired)
-    crew = _Crew(post, retire)
+    watch = None
+    if limits := deadline.Limits(post.options):
+        watch = deadline.in_threads(limits, errors, functools.partial(departure.ask, post.report, "request_timeout"))
+        answer = watch.around(answer)
+    crew = _Crew(post, retire, watch, limits.pause(float(post.options["beat"])))
     try:
         crew.start(lambda seat: _outcome(seat, app, errors, answer))
         post.report.send("ready", "wsgi", crew.size, False)
@@ -54,12 +59,14 @@ class _Crew:
     would be cut off in the middle when the worker leaves.
     """
 
-    def __init__(self, post: Post, retire: afterfork.Retirement) -> None:
+    def __init__(self, post: Post, retire: afterfork.Retirement, watch: deadline.Watch | None, pause: float) -> None:
         import threading  # only here: gevent and eventlet want to be ahead of it
 
         self.open = False  # whether they are to serve once they are let go
         self.size = len(post.rows)
         self._post, self._retire = post, retire
+        self._look = watch.look if watch is not None else None
+        self._pause = int(1000 * pause)  # between two signs of life
         self._outcomes: list[Status] = []
         self._bell, self._rope = socket.socketpair()
         self._thread = threading.Thread
@@ -89,11 +96,12 @@ class _Crew:
         signal.set_wakeup_fd(self._rope.fileno(), warn_on_full_buffer=False)
         bell = select.poll()
         bell.register(self._bell, select.POLLIN)
-        pause = int(1000 * self._post.options["beat"])  # between two signs of life
         self._gate.set()
         while len(self._outcomes) < self.size:
             self._post.row[LIFE] = monotonic_ns()
-            if bell.poll(pause):
+            if self._look is not None:
+                self._look()
+            if bell.poll(self._pause):
                 self._bell.recv(4096)
             if self._outcomes:
                 self._retire()

@@ -35,6 +35,9 @@ _CLASSES = ("auto", "sync", "gthread", "gevent", "eventlet", "asgi")
 # no hub, and must not wait in one.
 _fork, _waitpid, _write = os.fork, os.waitpid, os.write
 
+# Options that are lengths of time.
+_TIMES = ("graceful_timeout", "disconnect_grace", "beat", "slow_request", "request_timeout", "request_timeout_grace")
+
 _STAGES = {Status.CANNOT_LOAD: "load", Status.BOOT_FAILED: "boot"}  # of an application that is preloaded
 
 _ANSWER = struct.Struct("q")  # what the pipe carries: a pid, or an errno below zero
@@ -142,7 +145,7 @@ def _cast(settings: Any, fds: list[int], found: config.Config) -> Cast:
         if settings["worker_class"] not in _CLASSES:
             raise WireError(f"no worker class {settings['worker_class']!r}")
         options = dict(settings["options"])
-        for name in ("graceful_timeout", "disconnect_grace", "beat"):
+        for name in _TIMES:
             options[name] /= 1000  # on the wire times are milliseconds
         app, name = str(settings["app"]), str(settings["name"])
         generation, loops = int(settings["generation"]), int(settings["loops"])

@@ -21,7 +21,7 @@ def describe(error: BaseException) -> str:
     """The traceback of error as whole lines; just its last line if the application
     is in none of the frames."""
     whole = traceback.TracebackException.from_exception(error)
-    frames = _theirs(whole.stack)
+    frames = theirs(whole.stack)
     if not frames:
         return "".join(whole.format_exception_only())
     whole.stack = traceback.StackSummary.from_list(frames)
@@ -72,7 +72,7 @@ def clean(text: str) -> str:
     return text.encode(errors="backslashreplace").decode()
 
 
-def _theirs(stack: list[traceback.FrameSummary]) -> list[traceback.FrameSummary]:
+def theirs(stack: list[traceback.FrameSummary]) -> list[traceback.FrameSummary]:
     """stack without our frames at its two ends: those that led to the application,
     and those that it called to be told that it broke a rule."""
     first, last = 0, len(stack)

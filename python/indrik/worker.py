@@ -4,6 +4,7 @@ suits it, run it, and see that the process ends. Runs in the worker, after the f
 
 from __future__ import annotations
 
+import functools
 import os
 import socket
 import sys
@@ -14,6 +15,7 @@ from typing import Any, TextIO, cast
 from . import (
     afterfork,
     asgi,
+    deadline,
     departure,
     greenlets,
     gthread,
@@ -160,6 +162,9 @@ def _serve(post: Post, kind: str, app: Application, hub: greenlets.Hub | None, e
     retire = afterfork.watch_retirement(post.lane.fileno(), post.report)
     around = post.hooks.around(post.worker, responder(post.options["request_id_field"]))
     answer = departure.limited(around, post.options, departure.announced(post.row, retire))
+    if limits := deadline.Limits(post.options):
+        tired = functools.partial(departure.ask, post.report, "request_timeout")
+        answer = deadline.in_signals(limits, errors, post.row, tired).around(answer)
     post.row[BEAT] = monotonic_ns()
     post.report.send("ready", "wsgi", 1, False)
     return sync.serve(sync.Seat(post.lane, post.replies, post.row), app, errors, answer)

@@ -57,6 +57,9 @@ OPTIONS: dict[str, Any] = {  # the settings' defaults, but for the class
     "initgroups": False,
     "graceful_timeout": 30_000,
     "beat": 1_000,
+    "slow_request": 0,
+    "request_timeout": 0,
+    "request_timeout_grace": 5_000,
 }
 
 _START = b"import sys\n\nfrom indrik.__main__ import main\n\nsys.exit(main())\n"

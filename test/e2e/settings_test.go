@@ -76,7 +76,7 @@ func (p proof) find(t *testing.T, s settings.Setting) {
 
 // elsewhere are the settings whose effect other tests show.
 func elsewhere() (proofs []proof) {
-	for _, line := range []string{
+	for _, line := range slices.Concat(deadlineProofs(), []string{
 		"bind test/e2e/options_test.go TestSeveralBinds",
 		"workers test/e2e/options_test.go TestTheWorkersAreAsManyAsWanted",
 		"min_workers test/e2e/scale_test.go TestWorkersFollowTheLoad",
@@ -137,7 +137,7 @@ func elsewhere() (proofs []proof) {
 		"asgi_loop test/e2e/asgi_test.go TestStarlette",
 		"control_socket test/e2e/control_test.go TestStatusTellsTheTruth",
 		"control_socket_mode test/e2e/control_test.go TestControlSocketRefuses",
-	} {
+	}) {
 		words := strings.Fields(line)
 		proofs = append(proofs, proof{setting: words[0], file: words[1], test: words[2]})
 	}
