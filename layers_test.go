@@ -20,10 +20,10 @@ const module = "github.com/indrik/indrik"
 // sentence in the commit.
 var layers = map[string][]string{
 	"cmd/indrik": {"master", "gateway", "settings", "activation", "control", "unitfiles", "logsink", "statsd", "programs"}, // activation: to refuse an address as any other option
-	"master":     {"cgroup", "gateway", "pool", "dispatch", "settings", "activation", "control", "python", "logsink", "statsd", "pidfile"},
+	"master":     {"cgroup", "gateway", "pool", "dispatch", "settings", "activation", "control", "python", "logsink", "statsd", "pidfile", "metrics"},
 	"gateway":    {"accesslog", "logsink", "statsd", "gateway/certs", "gateway/negotiate", "gateway/static", "gateway/uwsgi", "dispatch", "http1", "websocket"},
 	"programs":   {"cgroup", "pool", "settings", "activation", "pidfile"}, // a master like the other, of workers that are any program
-	"pool":       {}, // knows nothing of Python, HTTP or our sockets
+	"pool":       {},                                                      // knows nothing of Python, HTTP or our sockets
 
 	"accesslog":         {}, // what a line says; it writes none
 	"activation":        {},
@@ -35,6 +35,7 @@ var layers = map[string][]string{
 	"gateway/static":    {"gateway/negotiate"}, // files below prefixes
 	"gateway/uwsgi":     {"http1"},             // packets, read into the head that http1 defines
 	"http1":             {},
+	"metrics":           {}, // what a service tells of itself
 	"pidfile":           {}, // who is the master
 	"settings":          {},
 	"logsink":           {}, // where lines go
@@ -68,6 +69,7 @@ var leaves = []string{
 	"gateway/static",
 	"gateway/uwsgi",
 	"http1",
+	"metrics",
 	"pidfile",
 	"python",
 	"settings",

@@ -92,6 +92,9 @@ var readOnly = map[string]string{
 	"settings/registry_tls.go tlsSettings":     "a part of it",
 
 	"gateway/figures.go bounds":        "table",
+	"metrics/page.go pageText":         "embedded",
+	"metrics/page.go pageStyle":        "embedded",
+	"metrics/page.go pageScript":       "embedded",
 	"gateway/conn.go connPhaseNames":   "table",
 	"gateway/conn.go connMoves":        "table of lawful moves",
 	"gateway/environ.go commonKeys":    "table, computed once",

@@ -54,6 +54,9 @@ func (s *Server) routes() http.Handler {
 	post("/v1/recycle", s.recycle)
 	post("/v1/log-level", s.logLevel)
 	post("/v1/stop", func(ctx context.Context, _ *http.Request) (any, error) { return struct{}{}, s.service.Stop(ctx) })
+	if exporter, ok := s.service.(Exporter); ok {
+		mux.Handle("GET /metrics", exporter.Metrics())
+	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		refuse(w, Errorf(http.StatusNotFound, "nothing is at %s; docs/control.md lists what is", r.URL.Path))
 	})

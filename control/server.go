@@ -50,6 +50,9 @@ type Service interface {
 	Stop(ctx context.Context) error
 }
 
+// An Exporter is a [Service] with metrics for Prometheus.
+type Exporter interface{ Metrics() http.Handler }
+
 // Error is a failure that is the client's to mend, or has a status of its own.
 type Error struct {
 	Status int // of HTTP

@@ -96,8 +96,10 @@ func (l *loop) flush() {
 func (l *loop) sendBatch(ln *lane, requests []*request) {
 	sent, err := l.outbox.send(ln.fd)
 	for _, r := range requests[:sent] {
+		if !r.line.trip.dispatched { // else it came back from a lane that nobody reads any more
+			l.figures.waited(l.now - r.since)
+		}
 		r.line.trip = trip{dispatched: true, waited: l.now - r.since}
-		l.figures.waited(l.now - r.since)
 		r.phase, r.lane, r.since = dispatched, ln, l.now
 		ln.dispatched++
 		if r.asgi && r.conn != nil && r.conn.ended {

@@ -40,6 +40,9 @@ func (m *master) prepare(ctx context.Context, values *settings.Values, hooks []s
 	if m.passed, err = activation.Inherited(m.env, m.cfg.PID); err != nil {
 		return err
 	}
+	if m.admin.passed, m.passed, err = takeAdmin(m.passed); err != nil {
+		return err
+	}
 	m.sockets = slices.Clone(m.passed)
 	p, err := m.draft(ctx, values, m.cfg.Script, hooks)
 	if err != nil {
@@ -142,6 +145,7 @@ func (m *master) restart(now time.Time) {
 // release gives back what Run took from the kernel. Every process is gone.
 func (m *master) release() {
 	m.numbers.client.Close()
+	m.closeAdmin()
 	if m.early != nil { // preparing failed after the file was run
 		m.dismiss(m.early)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/indrik/indrik/dispatch"
 	"github.com/indrik/indrik/gateway"
 	"github.com/indrik/indrik/logsink"
+	"github.com/indrik/indrik/metrics"
 	"github.com/indrik/indrik/pool"
 	"github.com/indrik/indrik/settings"
 )
@@ -93,7 +94,9 @@ type master struct {
 	numbers numbers
 	scales  scales
 	oom     *oomKills
-	counted gateway.Figures // by gateways that are gone, and so is their memory
+	tolls   tolls
+	admin   admin
+	history metrics.History
 	voice
 	pulse
 }
@@ -180,6 +183,8 @@ func (m *master) heard(f fact) {
 		m.workersWeighed(f)
 	case poolEnded:
 		m.poolEnded(f.gen, f.err)
+	case inquired:
+		m.inform(f.inquiry)
 	}
 }
 
@@ -208,6 +213,7 @@ func (m *master) ticked(now time.Time) {
 	m.remind()
 	m.weigh(now)
 	m.oom.refresh(now)
+	m.sample(now)
 	m.sweep()
 }
 

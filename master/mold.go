@@ -216,6 +216,7 @@ func (m *master) moldEnded(g *generation, exit pool.Exit) {
 		g.orphan()
 		return
 	}
+	charge(&m.tolls.Restarts, "mold")
 	reason := g.mold.reason
 	if reason == "" {
 		reason = ending(exit)

@@ -30,6 +30,7 @@ type plan struct {
 	sockets []activation.Socket // to accept from; who owns them is m.sockets
 	fresh   []activation.Socket // those of them that were opened for this plan
 	door    *door               // the control socket; nil for none
+	admin   activation.Socket   // Name is "" if there is none
 	pidFile pidfile.File
 	static  gateway.Static
 	logs    logPlan
@@ -75,6 +76,9 @@ func (m *master) draft(ctx context.Context, s *settings.Values, script Script, h
 	if err := m.openDoor(ctx, p); err != nil {
 		return p, err
 	}
+	if err := m.openAdmin(ctx, p); err != nil {
+		return p, err
+	}
 	tls, err := m.prepareTLS(p)
 	if err != nil {
 		return p, err
@@ -105,6 +109,7 @@ func (m *master) discard(p *plan) {
 		m.closeDoor(p.door)
 		p.door = nil
 	}
+	m.dropAdmin(p)
 	if m.plan == nil || m.plan.pidFile != p.pidFile {
 		p.pidFile.Remove()
 	}
@@ -122,6 +127,7 @@ func (m *master) enact(p *plan) {
 	before := m.plan
 	m.plan, p.fresh = p, nil
 	m.useLogs(before, p)
+	m.useAdmin(p.admin)
 	if before == nil {
 		m.sockets = slices.Clone(p.sockets)
 		return

@@ -230,6 +230,7 @@ func (m *master) announce() {
 	r.announced = true
 	m.reloads.ended(nil, m.gen.number, r.began)
 	m.chronicle.note(control.Event{What: "reload done", Generation: m.gen.number})
+	m.reloadEnded(nil)
 	m.log.Info("generation took over", "gen", m.gen.number, "ready", m.gen.count().ready, "workers", m.gen.wanted,
 		"same_gateway", r.prior.gate == m.gen.gate, "after", time.Since(r.began).Round(time.Millisecond))
 	m.tellReady()
@@ -249,6 +250,7 @@ func (m *master) refuse(err error) {
 	}
 	m.reloads.ended(err, m.gen.number, r.began)
 	m.chronicle.note(control.Event{What: "reload failed", Generation: m.gen.number, Reason: err.Error()})
+	m.reloadEnded(err)
 	m.log.Error("reload failed", "gen", m.gen.number, "error", err)
 	m.undo()
 	m.tellReady() // with the old generation, as the status says
@@ -286,7 +288,7 @@ func (m *master) bury(g **generation) {
 	*g = nil
 	dead.close()
 	if dead.gate != m.gen.gate {
-		m.counted.Add(dead.gate.counts)
+		m.tolls.remember(dead.gate)
 		dead.gate.close()
 	} else if dead.gate.child != nil {
 		m.order(dead.gate, gateway.ForgetOrder(dead.number))

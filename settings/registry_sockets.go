@@ -11,6 +11,13 @@ var socketSettings = []Setting{
 		Since: "0.1.0",
 	},
 	{
+		Name: "admin_bind", Flag: "admin-bind", Metavar: "ADDRESS", Group: Sockets, Kind: String,
+		DefaultHelp: "none",
+		Help:        "Answer probes (/livez, /readyz), Prometheus (/metrics) and browsers (/status) on this address, written as for --bind",
+		Note:        "Who can connect can read, and nothing else. A socket that systemd passes under the name `admin` is used in its place. See docs/metrics.md.",
+		Since:       "0.1.0",
+	},
+	{
 		Name: "backlog", Flag: "backlog", Metavar: "N", Group: Sockets, Kind: Int,
 		Default: "2048", Min: 1, Max: 1 << 20,
 		Help:  "Let this many connections wait in the kernel for each bound socket",

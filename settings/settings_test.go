@@ -42,6 +42,7 @@ func TestDefaults(t *testing.T) {
 		got, want any
 	}{
 		{"bind", v.Bind(), []string{"127.0.0.1:8000"}},
+		{"admin_bind", v.AdminBind(), ""},
 		{"backlog", v.Backlog(), 2048},
 		{"workers", v.Workers(), 1},
 		{"worker_class", v.WorkerClass(), "auto"},

@@ -63,6 +63,9 @@ func of[T any](v *Values, name string) T { return v.entries[name].value.(T) }
 // meant for a service that was passed no socket: see Source("bind").
 func (v *Values) Bind() []string { return slices.Clone(of[[]string](v, "bind")) }
 
+// AdminBind is where probes and scrapers are answered; "" for nowhere.
+func (v *Values) AdminBind() string { return of[string](v, "admin_bind") }
+
 // Backlog returns the length of the kernel's accept queue for sockets that
 // Indrik binds, 1 to 1048576.
 func (v *Values) Backlog() int { return of[int](v, "backlog") }

@@ -78,6 +78,7 @@ func (p proof) find(t *testing.T, s settings.Setting) {
 func elsewhere() (proofs []proof) {
 	for _, line := range slices.Concat(deadlineProofs(), []string{
 		"bind test/e2e/options_test.go TestSeveralBinds",
+		"admin_bind test/e2e/metrics_test.go TestMetricsAreTheTruth",
 		"workers test/e2e/options_test.go TestTheWorkersAreAsManyAsWanted",
 		"min_workers test/e2e/scale_test.go TestWorkersFollowTheLoad",
 		"max_workers test/e2e/scale_test.go TestWorkersFollowTheLoad",
