@@ -83,7 +83,8 @@ func oomFiles(groups string) (paths []string) {
 		}
 		switch controllers := strings.Split(parts[1], ","); {
 		case parts[0] == "0":
-			paths = append(paths, filepath.Join(root, parts[2], "memory.events"))
+			group := strings.TrimSuffix(parts[2], "/"+masterGroup) // where a master that was executed again is: the workers are beside it
+			paths = append(paths, filepath.Join(root, group, "memory.events"))
 		case len(controllers) == 1 && controllers[0] == "memory":
 			paths = append(paths,
 				filepath.Join(root, "memory", parts[2], "memory.oom_control"),

@@ -16,6 +16,7 @@ func TestWhereKillsForMemoryAreCounted(t *testing.T) {
 	t.Parallel()
 	for groups, want := range map[string][]string{
 		"0::/system.slice/x.service\n": {"/sys/fs/cgroup/system.slice/x.service/memory.events"},
+		"0::/x.service/master\n":       {"/sys/fs/cgroup/x.service/memory.events"},
 		"5:cpu,cpuacct:/a\n4:memory:/a\n0::/b\n": {
 			"/sys/fs/cgroup/memory/a/memory.oom_control", "/sys/fs/cgroup/memory/memory.oom_control", "/sys/fs/cgroup/b/memory.events",
 		},
