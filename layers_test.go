@@ -46,6 +46,9 @@ var layers = map[string][]string{
 
 	"bench/load": {}, // a client of any server, ours or not
 
+	// Somebody else's program, with what is stable and nothing else.
+	"examples/goservice": {"activation", "pool"},
+
 	// Machinery for tests. Product code imports none of it.
 	"internal/fdcheck":  {},
 	"internal/testproc": {},
@@ -176,6 +179,9 @@ func TestLeavesDoNotLog(t *testing.T) {
 // would steal them or act twice.
 func TestOnlyTheCommandReceivesSignals(t *testing.T) {
 	for _, p := range packages(t) {
+		if strings.HasPrefix(p.name(), "examples/") {
+			continue // a program of its own
+		}
 		if slices.Contains(p.Imports, "os/signal") && p.name() != "cmd/indrik" {
 			t.Errorf("%s imports os/signal: signals are received in cmd/indrik only", p.name())
 		}

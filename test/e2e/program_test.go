@@ -118,6 +118,8 @@ func (p *programServer) serve(late string) int {
 			return 9
 		}
 		p.listeners = append(p.listeners, listener)
+	}
+	for _, listener := range p.listeners {
 		serving.Go(func() { _ = server.Serve(listener) })
 	}
 	for late != "" {
