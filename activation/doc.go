@@ -24,6 +24,8 @@
 //	           ├─▶ serve ─▶ Ready ─▶ Watchdog … Watchdog ─▶ Stopping ─▶ Close
 //	Listen ────┘
 //
+// A whole service is in examples/goservice.
+//
 // # What is promised
 //
 //   - Descriptors are taken over as a whole or not at all; a refused one stays

@@ -44,6 +44,8 @@
 //
 // # What is not
 //
+// A whole service that does what is left to the caller is in examples/goservice.
+//
 // The package starts no process, reads no configuration or environment,
 // installs no signal handler, and knows nothing about what a worker does.
 // It needs Linux 5.10 or later (PIDFD_NONBLOCK).
