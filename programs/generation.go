@@ -51,7 +51,10 @@ func (m *master) newGeneration(p *plan, wanted, size int) (*generation, error) {
 	g.pool, err = pool.New(pool.Config{
 		Size:       size,
 		BootAtOnce: bootAtOnce(s.BootConcurrency()),
-		Limits:     pool.Limits{Boot: s.BootTimeout(), Grace: s.GracefulTimeout(), Beat: s.ExecWatchdog()},
+		Limits: pool.Limits{
+			Boot: s.BootTimeout(), Grace: s.GracefulTimeout(), Beat: s.ExecWatchdog(),
+			Age: s.MaxWorkerAge(), AgeJitter: s.MaxWorkerAgeJitter(),
+		},
 		StopSignal: s.ExecStopSignal(),
 		Statuses:   map[int]pool.Cause{StatusExec: pool.LoadFailed},
 		Spawn:      func(slot pool.SlotID) { m.facts.post(spawnWanted{g, slot}) },

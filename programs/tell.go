@@ -107,7 +107,7 @@ func (m *master) words() string {
 // statuses is what the programs say of themselves.
 func (g *generation) statuses() string {
 	var parts []string
-	for slot := range pool.SlotID(g.size) {
+	for slot := range pool.SlotID(g.size + 1) { // one more while an old one is replaced
 		if w := g.workers[slot]; w != nil && w.status != "" && len(parts) < statusPrograms {
 			parts = append(parts, fmt.Sprintf("%d: %s", slot, w.status))
 		}

@@ -94,7 +94,7 @@ func checkSignal(text string) error {
 // forPrograms are the other settings that mean something for programs as workers.
 func forPrograms() []string {
 	return []string{
-		"bind", "backlog", "workers", "graceful_timeout", "boot_timeout", "boot_concurrency", "ready_workers",
+		"bind", "backlog", "workers", "graceful_timeout", "boot_timeout", "boot_concurrency", "ready_workers", "max_worker_age", "max_worker_age_jitter",
 		"user", "group", "umask", "initgroups", "chdir", "raw_env", "pidfile",
 		"config", "check_config", "print_config",
 		"loglevel", "errorlog", "syslog", "syslog_addr", "syslog_prefix", "syslog_facility",

@@ -43,6 +43,7 @@ func TestExecFailsAtTheFirstBoot(t *testing.T) {
 		{"never says READY=1", programs(t, "silent", "--boot-timeout", "1", "--ready", "notify"), 3, "was not ready within 1s"},
 		{"asks and guesses", programs(t, "", "--ready", "notify", "--ready-after", "1"), 1, "leave one out"},
 		{"nothing to bind for each", programs(t, "", "--per-worker", "--bind", "unix:"+plain+".sock"), 1, "per-worker is for TCP"},
+		{"listeners without a worker", programs(t, "", "--per-worker", "--max-worker-age", "10"), 1, "exclude each other"},
 		{"no such user", programs(t, "", "--user", "nobody-of-that-name"), 4, "nobody-of-that-name"},
 		{"a word of Python's", programs(t, "", "--threads", "2"), 2, "--threads means nothing"},
 	} {
@@ -123,6 +124,19 @@ func TestExecStopsTheDeaf(t *testing.T) {
 		t.Errorf("stopped within %v, want it to wait for a second", took)
 	}
 	s.stderr.await(t, 1, "worker ended", "cause=deaf")
+}
+
+// One that has become old is replaced, the next first, and no client notices.
+func TestExecReplacesTheOld(t *testing.T) {
+	t.Parallel()
+	s := serve(t, programs(t, "", "--max-worker-age", "1"))
+	first := s.running(1)
+	l := s.loadWith(2, "/", oneShot)
+	l.flows()
+	s.stderr.await(t, 1, "worker ended", "cause=asked", fmt.Sprintf("pid=%d", first[0]))
+	l.flows()
+	l.end().atMost(t, nil)
+	s.stop()
 }
 
 // One at a time: at no moment are there more programs than workers and one.
