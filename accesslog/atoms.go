@@ -17,6 +17,7 @@ const (
 	field                 // of the request, by name
 	variable              // of the environ, by name
 	requestID             // as in the X-Request-ID of the response
+	traceID               // of the request's traceparent, if that is well-formed
 	late                  // those that follow are known when the response is
 	logTime               // [02/Jan/2006:15:04:05 -0700]
 	isoTime               // 2006-01-02T15:04:05.000000Z07:00
@@ -33,7 +34,7 @@ const (
 	replyField // of the response, by name
 )
 
-// letters are Gunicorn's atoms, and two of our own that it has no letter for.
+// letters are Gunicorn's atoms, and three of our own that it has no letter for.
 // Read only.
 var letters = map[string]piece{
 	"h": {atom: client},
@@ -58,6 +59,7 @@ var letters = map[string]piece{
 
 	"request_id": {atom: requestID},
 	"queue_time": {atom: waited},
+	"trace_id":   {atom: traceID},
 }
 
 // Combined is Gunicorn's format, which is Apache's "combined" but that an empty
@@ -85,6 +87,7 @@ var jsonPairs = []pair{
 	{"queue_time", piece{atom: waited}},
 	{"worker", piece{atom: workerPID}},
 	{"request_id", piece{atom: requestID, quote: true}},
+	{"trace_id", piece{atom: traceID, quote: true}},
 	{"referer", piece{atom: field, name: "referer", quote: true}},
 	{"user_agent", piece{atom: field, name: "user-agent", quote: true}},
 }
@@ -106,5 +109,6 @@ var journalPairs = []pair{
 	{"DURATION_USEC", piece{atom: micros}},
 	{"QUEUE_USEC", piece{atom: waitedMicros}},
 	{"REQUEST_ID", piece{atom: requestID}},
+	{"TRACE_ID", piece{atom: traceID}},
 	{"INDRIK_WORKER_PID", piece{atom: workerPID}},
 }

@@ -140,7 +140,7 @@ func parseAtom(text string) (p piece, rest string, err error) {
 	if !known {
 		if p, known = named(name); !known {
 			return p, "", fmt.Errorf("there is no atom %q; there are h l u t r s m U q H b B f a T M D L p, "+
-				"{field}i, {field}o, {variable}e, request_id and queue_time", name)
+				"{field}i, {field}o, {variable}e, request_id, trace_id and queue_time", name)
 		}
 	}
 	return p, rest[1:], nil

@@ -16,6 +16,8 @@ func (a asked) Field(name string) ([]byte, bool) {
 	return []byte(v), found
 }
 
+func (a asked) Only(name string) ([]byte, bool) { return a.Field(name) }
+
 func (a asked) Variable(name string) ([]byte, bool) {
 	v, found := a.variables[strings.ToUpper(name)]
 	return []byte(v), found
@@ -109,7 +111,7 @@ func TestJSONIsAnObjectPerLine(t *testing.T) {
 	want := map[string]any{
 		"time": "2026-03-09T14:05:07.089000+01:00", "remote_addr": "192.0.2.7", "user": nil, "method": "GET", "target": "/a%20b?x=1",
 		"protocol": "HTTP/1.1", "host": nil, "status": 200.0, "bytes": 13.0, "duration": 1.234567, "queue_time": 0.0015, "worker": 4122.0,
-		"request_id": "4f2a", "referer": nil, "user_agent": "éÿ\U0001F600\"\\\n",
+		"request_id": "4f2a", "trace_id": nil, "referer": nil, "user_agent": "éÿ\U0001F600\"\\\n",
 	}
 	for key, value := range want {
 		if got[key] != value {
@@ -187,6 +189,7 @@ func TestRenderingAllocatesNothing(t *testing.T) {
 type nothing struct{}
 
 func (nothing) Field(string) ([]byte, bool)    { return nil, false }
+func (nothing) Only(string) ([]byte, bool)     { return nil, false }
 func (nothing) Variable(string) ([]byte, bool) { return nil, false }
 
 func FuzzFormats(f *testing.F) {

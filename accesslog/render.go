@@ -23,6 +23,8 @@ type Request struct {
 type Lookup interface {
 	// Field is the value of a header field of the request, the first of several.
 	Field(name string) (value []byte, found bool)
+	// Only is the value of a header field that the request has once.
+	Only(name string) (value []byte, found bool)
 	// Variable is a value of the environ that the application is called with.
 	Variable(name string) (value []byte, found bool)
 }
@@ -90,9 +92,14 @@ func (f *Format) ask(b []byte, p *piece, r *Request) []byte {
 		return f.value(b, p, append(room[:0], r.Protocol...), r.Protocol != "")
 	case requestID:
 		return f.value(b, p, r.ID, len(r.ID) > 0)
-	case field, variable:
+	case traceID, field, variable:
 		if r.Lookup == nil {
 			break
+		}
+		if p.atom == traceID {
+			value, _ := r.Lookup.Only("traceparent") // of two nobody knows which counts
+			trace := traceOf(value)
+			return f.value(b, p, trace, trace != nil)
 		}
 		if p.atom == variable {
 			value, found := r.Lookup.Variable(p.name)

@@ -27,6 +27,19 @@ func (k *lookup) Field(name string) ([]byte, bool) {
 	return nil, false
 }
 
+// Only is the value of a field that there is once.
+func (k *lookup) Only(name string) (value []byte, found bool) {
+	for i := range k.head.Fields {
+		if f := &k.head.Fields[i]; sameName(f.Name, name) {
+			if found {
+				return nil, false
+			}
+			value, found = f.Value, true
+		}
+	}
+	return value, found
+}
+
 // Variable is a value of the environ. Applications that speak ASGI have none, but
 // logs may ask for it all the same.
 func (k *lookup) Variable(name string) ([]byte, bool) {
