@@ -19,7 +19,7 @@ const module = "github.com/indrik/indrik"
 // and a leaf imports none. Changing this table is a design change and gets a
 // sentence in the commit.
 var layers = map[string][]string{
-	"cmd/indrik": {"master", "gateway", "settings", "activation", "control", "unitfiles", "logsink", "statsd", "programs"}, // activation: to refuse an address as any other option
+	"cmd/indrik": {"master", "gateway", "settings", "activation", "control", "unitfiles", "hosting", "logsink", "statsd", "programs"}, // activation: to refuse an address as any other option
 	"master":     {"cgroup", "gateway", "pool", "dispatch", "settings", "activation", "control", "python", "logsink", "statsd", "pidfile", "metrics"},
 	"gateway":    {"accesslog", "logsink", "statsd", "gateway/certs", "gateway/negotiate", "gateway/static", "gateway/uwsgi", "dispatch", "http1", "websocket"},
 	"programs":   {"cgroup", "pool", "settings", "activation", "pidfile"}, // a master like the other, of workers that are any program
@@ -35,6 +35,7 @@ var layers = map[string][]string{
 	"gateway/static":    {"gateway/negotiate"}, // files below prefixes
 	"gateway/uwsgi":     {"http1"},             // packets, read into the head that http1 defines
 	"http1":             {},
+	"hosting":           {}, // what setup asks of systemd; the caller says what is in the file
 	"metrics":           {}, // what a service tells of itself
 	"pidfile":           {}, // who is the master
 	"settings":          {},
@@ -71,6 +72,7 @@ var leaves = []string{
 	"gateway/negotiate",
 	"gateway/static",
 	"gateway/uwsgi",
+	"hosting",
 	"http1",
 	"metrics",
 	"pidfile",

@@ -106,6 +106,8 @@ var readOnly = map[string]string{
 	"pool/phase.go moves":                                  "table of lawful moves",
 	"master/step.go stepMoves":                             "table of lawful moves",
 	"settings/registry.go registry":                        "the registry of settings",
+	"cmd/indrik/setup.go notInSetup":                       "table",
+	"cmd/indrik/setupfile.go hidden":                       "table",
 	"gateway/files.go fileTexts":                           "table",
 	"gateway/requestid.go startName":                       "bytes that Go cannot hold in a constant",
 	"gateway/static/types.go types":                        "table",

@@ -109,6 +109,27 @@ indrik \- application server for Python, supervised by systemd
 .RB [ \-\-python
 .IR path ]
 .br
+.B indrik setup
+.I name
+.BI \-\-app\~ module : app
+.RB [ \-\-dir
+.IR dir ]
+.RB [ \-\-user
+.IR user ]
+.RB [ \-\-boot ]
+.RB [ \-\-no\-start ]
+.RB [ \-\-force ]
+.RB [ \-\-dry\-run ]
+.RB [ \-\-user\-manager ]
+.RI [ options ]
+.br
+.B indrik remove
+.I name
+.RB [ \-\-keep\-config ]
+.RB [ \-\-force ]
+.RB [ \-\-dry\-run ]
+.RB [ \-\-user\-manager ]
+.br
 .B indrik exec
 .RI [ option ...]\~[\c
 .BR \-\- ]
@@ -128,7 +149,18 @@ reads configuration files and names those that cannot be used; with
 it loads the application too.
 .B migrate
 writes a gunicorn.conf.py as an indrik.toml.
-The two words are commands only before a second argument that is no option; a module of that name is served as any other.
+.PP
+.B setup
+hosts an application under systemd: it writes
+.IR /etc/indrik/name.toml ,
+enables
+.BI indrik@ name .socket
+and starts it;
+.B remove
+takes that back.
+What the application keeps, and what others wrote, stays.
+.PP
+The four words are commands only before a second argument that is no option; a module of that name is served as any other.
 .SH OPTIONS
 .TP
 \fB\-h\fR, \fB\-\-help\fR

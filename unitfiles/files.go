@@ -15,7 +15,7 @@ type File struct {
 func (i *Instance) Files() []File {
 	var files []File
 	for _, f := range []File{
-		{"indrik.target.d/50-" + i.Name + ".conf", i.wanted()},
+		{i.target(), i.wanted()},
 		{"indrik@" + i.Name + ".service.d/50-unit.conf", i.service()},
 		{"indrik@" + i.Name + ".socket.d/50-unit.conf", i.socket()},
 	} {
@@ -24,6 +24,15 @@ func (i *Instance) Files() []File {
 		}
 	}
 	return files
+}
+
+// target is the drop-in of what upholds the instance. A user's manager has no
+// target for Indrik's alone, because nobody would enable it there.
+func (i *Instance) target() string {
+	if i.scope == User {
+		return "default.target.d/50-indrik-" + i.Name + ".conf"
+	}
+	return "indrik.target.d/50-" + i.Name + ".conf"
 }
 
 // head begins every file, for the reader of `systemctl cat`.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
@@ -25,31 +26,60 @@ const (
 	ByHand   Start = "no"     // systemctl start
 )
 
+// Scope says whose manager the units are for.
+type Scope uint8
+
+const (
+	// System is the machine's: its templates give each instance a user of its own.
+	System Scope = iota
+	// User is somebody's own manager (systemctl --user), which has no rights to give.
+	User
+)
+
 // An Instance is what one file says of its units.
 type Instance struct {
 	Name  string // what stands after the @
 	File  string // absolute path of the file, for SourcePath=
-	table table
+	scope Scope
+	table Table
 }
 
-// table is [unit]. What is empty is left to the template.
-type table struct {
-	Start       Start    `toml:"start"`
-	Listen      []string `toml:"listen"`       // instead of the template's socket
-	SocketGroup string   `toml:"socket_group"` // who may connect to Unix sockets
-	SocketMode  string   `toml:"socket_mode"`
-	Directory   string   `toml:"directory"` // working directory
-	User        string   `toml:"user"`      // one who exists, instead of a dynamic one
-	Writable    []string `toml:"writable"`  // paths, besides the state directory
-	Credentials []string `toml:"credentials"`
-	MemoryMax   string   `toml:"memory_max"`
+// Table is [unit]. What is empty is left to the template.
+type Table struct {
+	Start       Start    `toml:"start,omitempty"`
+	Listen      []string `toml:"listen,omitempty"`       // instead of the template's socket
+	SocketGroup string   `toml:"socket_group,omitempty"` // who may connect to Unix sockets
+	SocketMode  string   `toml:"socket_mode,omitempty"`
+	Directory   string   `toml:"directory,omitempty"` // working directory
+	User        string   `toml:"user,omitempty"`      // one who exists, instead of a dynamic one
+	Writable    []string `toml:"writable,omitempty"`  // paths, besides the state directory
+	Credentials []string `toml:"credentials,omitempty"`
+	MemoryMax   string   `toml:"memory_max,omitempty"`
 }
+
+// Text is the table as Parse reads it, its first line [unit].
+func (t Table) Text() (string, error) {
+	text, err := toml.Marshal(struct {
+		Unit Table `toml:"unit"`
+	}{t})
+	if err != nil {
+		return "", fmt.Errorf("write [unit]: %w", err)
+	}
+	return string(text), nil
+}
+
+// Start is what starts the instance.
+func (i *Instance) Start() Start { return i.table.Start }
+
+// Listen are the addresses of its socket in the spelling of ListenStream=; none if
+// it is the template's.
+func (i *Instance) Listen() []string { return slices.Clone(i.table.Listen) }
 
 // Parse reads the [unit] table of a file called NAME.toml. Without such a table it
 // returns nil and no error. Errors name the key, and the line where that is known.
-func Parse(file string, text []byte) (*Instance, error) {
+func Parse(file string, text []byte, scope Scope) (*Instance, error) {
 	var whole struct {
-		Unit *table `toml:"unit"`
+		Unit *Table `toml:"unit"`
 	}
 	if err := decode(text, &whole); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
@@ -57,7 +87,7 @@ func Parse(file string, text []byte) (*Instance, error) {
 	if whole.Unit == nil {
 		return nil, nil
 	}
-	i := &Instance{Name: strings.TrimSuffix(path.Base(file), ".toml"), File: file, table: *whole.Unit}
+	i := &Instance{Name: strings.TrimSuffix(path.Base(file), ".toml"), File: file, scope: scope, table: *whole.Unit}
 	if i.table.Start == "" {
 		i.table.Start = BySocket
 	}
@@ -101,11 +131,22 @@ var (
 	credPattern   = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
 )
 
+// CheckName refuses what cannot be the name of an instance.
+func CheckName(name string) error {
+	if !namePattern.MatchString(name) || len(name) > maxName {
+		return fmt.Errorf("%q cannot be the name of an instance: at most %d of a-z, 0-9, _ and -, and no dash first", name, maxName)
+	}
+	return nil
+}
+
 // check refuses what systemd would ignore with no more than a line in the journal.
 func (i *Instance) check() error {
 	t := i.table
-	if !namePattern.MatchString(i.Name) || len(i.Name) > maxName {
-		return fmt.Errorf("%q cannot be the name of an instance: at most %d of a-z, 0-9, _ and -, and no dash first; rename the file", i.Name, maxName)
+	if err := CheckName(i.Name); err != nil {
+		return fmt.Errorf("%w; rename the file", err)
+	}
+	if err := i.checkScope(); err != nil {
+		return err
 	}
 	if t.Start != BySocket && t.Start != AtBoot && t.Start != ByHand {
 		return fmt.Errorf("start is %q; give socket, boot or no", t.Start)
@@ -124,6 +165,21 @@ func (i *Instance) check() error {
 		}
 	}
 	return i.checkPaths()
+}
+
+// checkScope refuses in a user's file what only the system's manager can do.
+func (i *Instance) checkScope() error {
+	if i.scope == System {
+		return nil
+	}
+	for key, said := range map[string]bool{
+		"user": i.table.User != "", "socket_group": i.table.SocketGroup != "", "writable": len(i.table.Writable) > 0,
+	} {
+		if said {
+			return fmt.Errorf("%s means something in /etc/indrik only: here everything is yours already; remove it", key)
+		}
+	}
+	return nil
 }
 
 func (i *Instance) checkPaths() error {

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -21,7 +22,7 @@ func TestFiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		i, err := Parse("/etc/indrik/"+filepath.Base(source), text)
+		i, err := Parse("/etc/indrik/"+filepath.Base(source), text, System)
 		if err != nil {
 			t.Errorf("%s: %v", source, err)
 			continue
@@ -44,7 +45,7 @@ func TestFiles(t *testing.T) {
 }
 
 func TestFileWithoutTableMakesNothing(t *testing.T) {
-	i, err := Parse("/etc/indrik/Any Name.toml", []byte("wsgi_app = 'a:b'\nno_setting = 1\n"))
+	i, err := Parse("/etc/indrik/Any Name.toml", []byte("wsgi_app = 'a:b'\nno_setting = 1\n"), System)
 	if i != nil || err != nil {
 		t.Errorf("got %v, %v, want nothing: the template alone is used, by hand", i, err)
 	}
@@ -73,10 +74,42 @@ func TestRefusals(t *testing.T) {
 		{"shop.toml", "[unit]\ncredentials = ['a b:/etc/key']\n", "give NAME:FILE"},
 		{"shop.toml", "[unit]\ncredentials = ['key:etc/key']\n", "absolute path"},
 	} {
-		i, err := Parse("/etc/indrik/"+c.file, []byte(c.text))
+		i, err := Parse("/etc/indrik/"+c.file, []byte(c.text), System)
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "/etc/indrik/") {
 			t.Errorf("%q: got %v, %v, want an error with %q", c.text, i, err, c.want)
 		}
+	}
+}
+
+// A user's manager starts what users own with their default target, and can give
+// them nobody else's rights.
+func TestFilesOfUsers(t *testing.T) {
+	const file = "/home/u/.config/indrik/own.toml"
+	i, err := Parse(file, []byte("[unit]\nstart = 'boot'\ndirectory = '/home/u/shop'\n"), User)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wanted := i.Files()[0]
+	if wanted.Path != "default.target.d/50-indrik-own.conf" || !strings.Contains(wanted.Text, "\nUpholds=indrik@own.socket indrik@own.service\n") {
+		t.Errorf("got %+v", wanted)
+	}
+	for _, text := range []string{"user = 'www'", "socket_group = 'www'", "writable = ['/srv']"} {
+		if _, err := Parse(file, []byte("[unit]\n"+text+"\n"), User); err == nil || !strings.Contains(err.Error(), "/etc/indrik only") {
+			t.Errorf("%s: got %v, want a refusal", text, err)
+		}
+	}
+}
+
+// What setup writes is what the generator reads.
+func TestTableIsReadAsItWasWritten(t *testing.T) {
+	want := Table{Start: ByHand, Listen: []string{"/run/a b.sock", "8000"}, Directory: `/srv/it's "ours"`, User: "www-data", MemoryMax: "1G"}
+	text, err := want.Text()
+	if err != nil {
+		t.Fatal(err)
+	}
+	i, err := Parse("/etc/indrik/shop.toml", []byte(text), System)
+	if err != nil || !reflect.DeepEqual(i.table, want) {
+		t.Errorf("%s: got %+v, %v, want %+v", text, i, err, want)
 	}
 }
 
@@ -88,7 +121,7 @@ func FuzzParse(f *testing.F) {
 	}
 	known := []string{"SourcePath=", "Upholds=", "WorkingDirectory=", "DynamicUser=no", "User=", "ReadWritePaths=\"/", "LoadCredential=", "MemoryMax=", "ListenStream=", "SocketGroup=", "SocketMode=", "[Unit]", "[Service]", "[Socket]", "# Made by "}
 	f.Fuzz(func(t *testing.T, name, text string) {
-		i, err := Parse("/etc/indrik/"+name+".toml", []byte(text))
+		i, err := Parse("/etc/indrik/"+name+".toml", []byte(text), System)
 		if err != nil || i == nil {
 			return
 		}

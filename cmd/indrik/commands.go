@@ -8,23 +8,33 @@ import (
 
 // command is the command that the arguments call for beside serving, or nil.
 //
-// An application may live in a module called check or migrate, and is then served by
-// that name as any other. The words are commands only where nothing could be served:
-// before a second argument that is no option. So the files come right after the
-// word, and options last. The word exec is a command always: its options come first,
+// An application may live in a module called check, migrate, setup or remove, and
+// is then served by that name as any other. The words are commands only where nothing could be served:
+// before a second argument that is no option. So files and names come right
+// after the word, and options last. The word exec is a command always: its options come first,
 // and an application of that name is served as exec:application.
 func command(p process) *cobra.Command {
 	if len(p.args) > 1 && p.args[1] == "exec" {
 		return newExec(p)
 	}
-	if len(p.args) < 3 || strings.HasPrefix(p.args[2], "-") {
+	if len(p.args) < 3 {
 		return nil
 	}
-	switch p.args[1] {
+	word, first := p.args[1], p.args[2]
+	// Help about them is asked for without a name, and serves nothing either way.
+	helped := (word == "setup" || word == "remove") && (first == "--help" || first == "-h")
+	if strings.HasPrefix(first, "-") && !helped {
+		return nil
+	}
+	switch word {
 	case "check":
 		return newCheck(p)
 	case "migrate":
 		return newMigrate(p)
+	case "setup":
+		return newSetup(p)
+	case "remove":
+		return newRemove(p)
 	}
 	return nil
 }

@@ -3,6 +3,8 @@
 //	indrik [OPTIONS] MODULE[:APP]
 //	indrik check FILE...
 //	indrik migrate FILE
+//	indrik setup NAME --app MODULE:APP
+//	indrik remove NAME
 //	indrik exec [OPTIONS] [--] PROGRAM [ARGUMENT...]
 //
 // # What is decided here and nowhere else

@@ -19,6 +19,8 @@ func usage() string {
 	b.WriteString(`Usage: indrik [OPTIONS] MODULE[:APP]
        indrik check FILE... [--app[=MODULE:APP]] [--python PATH]
        indrik migrate FILE [--python PATH]
+       indrik setup NAME --app MODULE:APP [--dir DIR] [OPTIONS]
+       indrik remove NAME [--keep-config]
        indrik exec [OPTIONS] [--] PROGRAM [ARGUMENT...]
        indrik status|workers|requests|events|reload|stacks [INSTANCE]
        indrik scale [INSTANCE] N, recycle [INSTANCE] all, log-level …
@@ -27,6 +29,8 @@ Serve a Python application, WSGI or ASGI: APP (default: application) of MODULE.
 APP may be a call that makes it, like "hello:make_app('production')". Or check
 configuration files, and with --app the application too; or write a
 gunicorn.conf.py as an indrik.toml; or ask a running service (docs/control.md).
+Or host an application under systemd, and take it away again: see indrik setup
+--help.
 Or keep copies of any other program that takes sockets from systemd: see indrik
 exec --help.
 `)

@@ -17,6 +17,8 @@ func TestUnitsForUsers(t *testing.T) {
 	s.must(s.lab.CopyTree("testdata/app", "/home/"+name+"/app"))
 	toml := fmt.Sprintf("wsgi_app = 'webapp:app'\nchdir = '/home/%s/app'\npython = '%s/bin/python'\n", name, venv)
 	s.must(s.lab.WriteFile("/home/"+name+"/.config/indrik/own.toml", []byte(toml), 0o644))
+	_, err = s.lab.Run(s.limit(), "sh", "-euc", "mkdir -p /etc/systemd/user-generators; ln -sf /usr/bin/indrik /etc/systemd/user-generators/indrik-user-generator")
+	s.must(err)
 	_, err = s.lab.Run(s.limit(), "chown", "-R", name+":"+name, "/home/"+name)
 	s.must(err)
 	s.systemctl("start", "dbus.socket", "user@"+uid+".service")
@@ -62,4 +64,5 @@ func TestUnitsForUsers(t *testing.T) {
 	if _, err := as("systemctl", "--user", "start", "indrik@nowhere.socket"); err == nil {
 		t.Error("a name without configuration could be started")
 	}
+	hostsItself(t, s, "/home/"+name, as)
 }
