@@ -21,6 +21,8 @@ type Status struct {
 	Wanted     int        `json:"wanted"` // workers
 	LogLevel   string     `json:"log_level"`
 	Gateway    Gateway    `json:"gateway"`
+	Totals     Totals     `json:"totals"`
+	Pressure   *Pressure  `json:"pressure,omitempty"` // of all processes of the service
 	Mold       Process    `json:"mold"`
 	Master     Process    `json:"master"`
 	Workers    []Worker   `json:"workers"`
@@ -38,6 +40,8 @@ type Process struct {
 	// parts. Own (USS) is what its end would free.
 	Memory int64 `json:"memory,omitempty"`
 	Own    int64 `json:"memory_own,omitempty"`
+	// At is when the kernel was asked for all that: seldom at each question.
+	At time.Time `json:"at,omitzero"`
 }
 
 // Gateway is what the loops of the gateway count, all together.
@@ -64,6 +68,7 @@ type Worker struct {
 	Answered   uint64  `json:"answered"`
 	Restarts   uint64  `json:"restarts"` // of this slot, that were its workers' fault
 	Leaves     bool    `json:"leaving,omitempty"`
+	Group      *Group  `json:"group,omitempty"` // if it has a control group of its own
 }
 
 // Listener is a socket that clients connect to.

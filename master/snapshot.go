@@ -11,8 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/indrik/indrik/activation"
+	"github.com/indrik/indrik/cgroup"
 	"github.com/indrik/indrik/control"
 	"github.com/indrik/indrik/dispatch"
+	"github.com/indrik/indrik/gateway"
 	"github.com/indrik/indrik/pool"
 )
 
@@ -22,11 +24,19 @@ func (d *desk) Status(ctx context.Context) (control.Status, error) {
 	m := d.m
 	var pools map[int]*pool.Pool
 	var listeners []activation.Socket
+	var divided groups
+	own := map[int]cgroup.Group{}
 	s, err := ask(ctx, m, func() (control.Status, error) {
 		pools, listeners = map[int]*pool.Pool{}, slices.Clone(m.sockets)
 		for _, g := range m.generations() {
 			pools[g.number] = g.pool
+			for _, w := range g.workers {
+				if m.groups.on && w.pid != 0 {
+					own[w.pid] = m.groups.base.Child(workerGroup(w))
+				}
+			}
 		}
+		divided = m.groups
 		return m.snapshot(), nil
 	})
 	if err != nil {
@@ -46,11 +56,13 @@ func (d *desk) Status(ctx context.Context) (control.Status, error) {
 	for _, w := range s.Workers {
 		pids = append(pids, w.PID)
 	}
-	found := d.vitals.of(slices.DeleteFunc(pids, func(pid int) bool { return pid == 0 }))
-	s.Master, s.Mold, s.Gateway.Process = found[s.PID], found[s.Mold.PID], found[s.Gateway.PID]
+	found := d.vitals.of(slices.DeleteFunc(pids, func(pid int) bool { return pid == 0 }), own)
+	s.Master, s.Mold, s.Gateway.Process = found[s.PID].Process, found[s.Mold.PID].Process, found[s.Gateway.PID].Process
 	for i := range s.Workers {
-		s.Workers[i].Process = found[s.Workers[i].PID]
+		known := found[s.Workers[i].PID]
+		s.Workers[i].Process, s.Workers[i].Group = known.Process, known.group
 	}
+	s.Pressure = d.pressure(divided)
 	s.Listeners = describeListeners(listeners, s.Listeners)
 	return s, nil
 }
@@ -60,7 +72,7 @@ func (m *master) snapshot() control.Status {
 	s := control.Status{
 		Name: m.name(), Version: m.cfg.Version, PID: m.cfg.PID, Stage: m.stage.String(), Text: m.words(),
 		Since: m.began.Round(time.Millisecond), Generation: m.gen.number, Wanted: m.gen.wanted, LogLevel: m.cfg.Log.GetLevel().String(),
-		Gateway: m.gen.gate.count(), Workers: []control.Worker{}, Deaths: slices.Clone(m.chronicle.deaths),
+		Gateway: m.gen.gate.count(), Totals: m.totals(), Workers: []control.Worker{}, Deaths: slices.Clone(m.chronicle.deaths),
 	}
 	if c := m.gen.mold.child; c != nil {
 		s.Mold.PID = c.pid
@@ -111,6 +123,23 @@ func (gt *gate) count() (c control.Gateway) {
 		c.Oldest = age(oldest)
 	}
 	return c
+}
+
+// totals are what all gateways have counted.
+func (m *master) totals() control.Totals {
+	f := m.figures()
+	t := control.Totals{Received: f.Received, Sent: f.Sent, Latency: control.Histogram{Counts: slices.Clone(f.Latency.Buckets[:])}}
+	for _, bound := range gateway.Bounds() {
+		t.Latency.Bounds = append(t.Latency.Bounds, bound.Seconds())
+	}
+	for _, classes := range f.Requests {
+		for i, n := range classes {
+			if t.Answered += n; i == 4 {
+				t.Failed += n
+			}
+		}
+	}
+	return t
 }
 
 // age is how long ago an instant of the scoreboard was, in seconds.

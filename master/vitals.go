@@ -3,6 +3,7 @@ package master
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -10,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/indrik/indrik/cgroup"
 	"github.com/indrik/indrik/control"
 )
 
@@ -33,11 +35,12 @@ type vitals struct {
 
 type vital struct {
 	control.Process
-	read time.Time
+	group *control.Group
 }
 
-// of returns what is known of processes, by their numbers. It puts pids in another order.
-func (v *vitals) of(pids []int) map[int]control.Process {
+// of returns what is known of processes, by their numbers, and of the control groups of
+// those that have one of their own. It puts pids in another order.
+func (v *vitals) of(pids []int, groups map[int]cgroup.Group) map[int]vital {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	begin := time.Now()
@@ -46,19 +49,70 @@ func (v *vitals) of(pids []int) map[int]control.Process {
 		fresh[pid] = v.known[pid]
 	}
 	v.known = fresh // those that are gone are forgotten
-	slices.SortFunc(pids, func(a, b int) int { return fresh[a].read.Compare(fresh[b].read) })
+	slices.SortFunc(pids, func(a, b int) int { return fresh[a].At.Compare(fresh[b].At) })
 	for _, pid := range pids {
-		if begin.Sub(fresh[pid].read) < vitalsKept || time.Since(begin) > vitalsBudget {
+		if begin.Sub(fresh[pid].At) < vitalsKept || time.Since(begin) > vitalsBudget {
 			break
 		}
-		fresh[pid] = vital{readProcess(pid), time.Now()}
+		fresh[pid] = readVital(pid, groups)
 	}
-	found := make(map[int]control.Process, len(pids))
-	for pid, known := range fresh {
-		known.PID = pid
-		found[pid] = known.Process
+	found := maps.Clone(fresh)
+	for pid, known := range found {
+		known.PID = pid // also of those that no time was left for
+		found[pid] = known
 	}
 	return found
+}
+
+func readVital(pid int, groups map[int]cgroup.Group) vital {
+	known := vital{Process: readProcess(pid)}
+	if group, own := groups[pid]; own {
+		known.group = describeGroup(group)
+	}
+	known.At = time.Now()
+	return known
+}
+
+// describeGroup is nil if the group is gone. What the kernel does not count is 0.
+func describeGroup(g cgroup.Group) *control.Group {
+	u, err := g.Usage()
+	if err != nil {
+		return nil
+	}
+	return &control.Group{
+		CPU: u.CPU.Seconds(), Memory: max(u.Memory, 0), Peak: max(u.MemoryPeak, 0), OOMKills: max(u.OOMKills, 0),
+		Pressure: describePressure(func(r cgroup.Resource) (*cgroup.Pressure, error) {
+			return map[cgroup.Resource]*cgroup.Pressure{cgroup.CPU: u.CPUPressure, cgroup.Memory: u.MemoryPressure, cgroup.IO: u.IOPressure}[r], nil
+		}),
+	}
+}
+
+// describePressure is nil where the kernel tells none.
+func describePressure(of func(cgroup.Resource) (*cgroup.Pressure, error)) *control.Pressure {
+	var p control.Pressure
+	known := false
+	for r, share := range map[cgroup.Resource]*float64{cgroup.CPU: &p.CPU, cgroup.Memory: &p.Memory, cgroup.IO: &p.IO} {
+		if found, err := of(r); err == nil && found != nil {
+			*share, known = found.Some.Avg10, true
+		}
+	}
+	if !known {
+		return nil
+	}
+	return &p
+}
+
+// pressure is that of the service. Where its control group is not ours to divide, that
+// group tells it all the same.
+func (d *desk) pressure(gs groups) *control.Pressure {
+	group := gs.base
+	if !gs.on {
+		var err error
+		if group, err = cgroup.Own(); err != nil {
+			return nil
+		}
+	}
+	return describePressure(group.Pressure)
 }
 
 // readProcess asks the kernel; what it does not say is 0.

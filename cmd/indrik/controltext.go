@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -66,6 +67,9 @@ func (a *asked) statusText(s serviceStatus) string {
 		}
 		line("Listening", "%s %s (%s)%s", l.Network, l.Address, l.From, waiting)
 	}
+	if p := s.Pressure; p != nil {
+		line("Pressure", "cpu %.1f%%, memory %.1f%%, io %.1f%% of the last 10 s", p.CPU, p.Memory, p.IO)
+	}
 	if r := s.Reload; r != nil {
 		line("Reload", "%s", reloadText(*r))
 	}
@@ -121,7 +125,12 @@ func table(rows ...[]string) string {
 }
 
 func workerTable(all []control.Worker) string {
-	rows := [][]string{{"SLOT", "GEN", "PID", "PHASE", "FOR", "BUSY", "REQUEST", "ANSWERED", "RESTARTS", "CPU", "MEMORY", "OWN"}}
+	head := []string{"SLOT", "GEN", "PID", "PHASE", "FOR", "BUSY", "REQUEST", "ANSWERED", "RESTARTS", "CPU", "MEMORY", "OWN"}
+	grouped := slices.ContainsFunc(all, func(w control.Worker) bool { return w.Group != nil })
+	if grouped {
+		head = append(head, "GROUP CPU", "GROUP MEMORY", "PRESSURE")
+	}
+	rows := [][]string{head}
 	for _, w := range all {
 		request := "-"
 		if w.Oldest > 0 {
@@ -132,8 +141,24 @@ func workerTable(all []control.Worker) string {
 			fmt.Sprintf("%d/%d", w.Busy, w.Seats), request, strconv.FormatUint(w.Answered, 10),
 			strconv.FormatUint(w.Restarts, 10), seconds(w.CPU), megabytes(w.Memory), megabytes(w.Own),
 		})
+		if grouped {
+			last := &rows[len(rows)-1]
+			*last = append(*last, groupCells(w.Group)...)
+		}
 	}
 	return table(rows...)
+}
+
+// groupCells are what a control group is shown by: what counts the children too.
+func groupCells(g *control.Group) []string {
+	if g == nil {
+		return []string{"-", "-", "-"}
+	}
+	pressure := "-"
+	if p := g.Pressure; p != nil {
+		pressure = fmt.Sprintf("%.1f%%", max(p.CPU, p.Memory, p.IO))
+	}
+	return []string{seconds(g.CPU), megabytes(g.Memory), pressure}
 }
 
 func requestTable(all []control.Request) string {

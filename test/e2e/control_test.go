@@ -106,6 +106,15 @@ func TestStatusTellsTheTruth(t *testing.T) {
 			t.Errorf("worker %d: memory %d, own %d, resident %d", w.PID, w.Memory, w.Own, rss)
 		}
 	}
+	if held := st.Workers[busy]; held.At.Before(st.Since) || time.Since(held.At) > patience {
+		t.Errorf("the kernel was asked at %v", held.At)
+	}
+	// The harness asks for nothing else, so all of it was short.
+	if tt := st.Totals; tt.Answered != 7 || tt.Failed != 0 || tt.Sent < 7*5 || tt.Received < 7*16 {
+		t.Errorf("totals: %+v", tt)
+	} else if most, known := tt.Latency.Quantile(1); !known || most <= 0 || most > patience.Seconds() {
+		t.Errorf("the longest of 7 requests took %v s (%v)", most, known)
+	}
 	requests := learn[[]control.Request](s, "requests")
 	if len(requests) != 1 || requests[0].PID != st.Workers[busy].PID || requests[0].Age <= 0 {
 		t.Errorf("requests: %+v", requests)

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -33,6 +34,8 @@ func TestEachWorkerHasAControlGroup(t *testing.T) {
 		s.await(s.from, said("setting counts for nothing: setting=worker_memory_high"))
 	}
 
+	s.wantUsage()
+
 	left, err := s.lab.fetch(s.limit(), "unix", s.path(), "/leave-behind")
 	s.must(err)
 	worker := s.partOf(left)
@@ -45,6 +48,45 @@ func TestEachWorkerHasAControlGroup(t *testing.T) {
 	}
 	s.wantParts("master", "gateway", "mold-1", "worker-0-1", "worker-1-1")
 	s.get("/", "hello from flask\n")
+}
+
+// wantUsage wants the status to tell of each worker what the kernel counts of its part.
+func (s *service) wantUsage() {
+	s.t.Helper()
+	var told struct {
+		Workers []struct {
+			Slot, PID int
+			Group     *struct {
+				CPU float64 `json:"cpu_seconds"`
+			}
+		}
+	}
+	out, err := s.lab.Run(s.limit(), "indrik", "status", "--json", s.name)
+	s.must(err)
+	s.must(json.Unmarshal([]byte(out), &told))
+	if len(told.Workers) != 2 {
+		s.t.Fatalf("the status tells of %d workers, want 2", len(told.Workers))
+	}
+	for _, w := range told.Workers {
+		counted := s.count(fmt.Sprintf("worker-%d-1-%d/cpu.stat", w.Slot, w.PID), "usage_usec") / 1e6 // not before the status
+		if w.Group == nil || w.Group.CPU <= 0 || w.Group.CPU > counted {
+			s.t.Errorf("the status says of worker %d %+v, the kernel %.3f s", w.PID, w.Group, counted)
+		}
+	}
+}
+
+// count is the number beside a word in a file of the unit's control group.
+func (s *service) count(file, word string) float64 {
+	s.t.Helper()
+	for line := range strings.Lines(s.read(file)) {
+		if text, found := strings.CutPrefix(line, word+" "); found {
+			n, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
+			s.must(err)
+			return n
+		}
+	}
+	s.t.Fatalf("no %s in %s", word, file)
+	return 0
 }
 
 // group is the directory of the unit's control group in the lab.
