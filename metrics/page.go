@@ -9,14 +9,14 @@ import (
 	"net/http"
 )
 
-var (
-	//go:embed page.html
-	pageText string
-	//go:embed page.css
-	pageStyle string
-	//go:embed page.js
-	pageScript string
-)
+//go:embed page.html
+var pageText string
+
+//go:embed page.css
+var pageStyle string
+
+//go:embed page.js
+var pageScript string
 
 // page is the page for a person. Everything it needs is in it; what it may run is
 // named by its digest in the policy that goes with it.

@@ -95,6 +95,7 @@ func gatherTOML(p process, options settings.Layer) ([]settings.Layer, error) {
 // for the start and for each reload.
 func servePrograms(ctx context.Context, p process, read func() ([]settings.Layer, error)) error {
 	out := newOutput(p.stderr, underJournal(p.stderr, p.getenv), p.pid)
+	out.events = newEvents(out.journal)
 	defer out.Close()
 	log := newLog(out, "info")
 	look := func() (*settings.Values, error) {

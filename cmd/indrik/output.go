@@ -32,6 +32,7 @@ type output struct {
 	file   *os.File // that file
 	owner  int      // user who must be able to open the file too; -1 for nobody else
 	syslog *logsink.Writer
+	events *logsink.Remote // the journal, for what it is to have with fields; nil for none
 	tag    func(severity int) string
 }
 
@@ -168,13 +169,17 @@ func (o *output) LevelWrite(level hclog.Level, p []byte) (int, error) {
 	case hclog.NoLevel, hclog.Trace, hclog.Debug, hclog.Info, hclog.Off:
 	}
 	_, bare, _ := bytes.Cut(p, []byte{' '}) // both the journal and syslog have clocks
-	record := p
-	if o.journal {
-		record = withPriority(level, bare)
-	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.toSyslog(int(priority(level)-'0'), bare)
+	record := p
+	if o.journal {
+		rest := o.tellJournal(level, bare)
+		if len(rest) == 0 {
+			return len(p), nil
+		}
+		record = withPriority(level, rest)
+	}
 	if _, err := o.write(p, record); err != nil {
 		return 0, err
 	}

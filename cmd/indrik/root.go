@@ -71,6 +71,7 @@ func serve(ctx context.Context, p process, args []string, options settings.Layer
 		return servePrograms(ctx, p, func() ([]settings.Layer, error) { return gatherTOML(p, options) })
 	}
 	out := newOutput(p.stderr, underJournal(p.stderr, p.getenv), p.pid)
+	out.events = newEvents(out.journal)
 	defer out.Close()
 	log := newLog(out, "info")
 	first, err := look(p, args, options, func(args []string, layers ...settings.Layer) (*settings.Values, error) {
