@@ -106,15 +106,7 @@ func TestStatusTellsTheTruth(t *testing.T) {
 			t.Errorf("worker %d: memory %d, own %d, resident %d", w.PID, w.Memory, w.Own, rss)
 		}
 	}
-	if held := st.Workers[busy]; held.At.Before(st.Since) || time.Since(held.At) > patience {
-		t.Errorf("the kernel was asked at %v", held.At)
-	}
-	// The harness asks for nothing else, so all of it was short.
-	if tt := st.Totals; tt.Answered != 7 || tt.Failed != 0 || tt.Sent < 7*5 || tt.Received < 7*16 {
-		t.Errorf("totals: %+v", tt)
-	} else if most, known := tt.Latency.Quantile(1); !known || most <= 0 || most > patience.Seconds() {
-		t.Errorf("the longest of 7 requests took %v s (%v)", most, known)
-	}
+	s.wantFigures(st, 7)
 	requests := learn[[]control.Request](s, "requests")
 	if len(requests) != 1 || requests[0].PID != st.Workers[busy].PID || requests[0].Age <= 0 {
 		t.Errorf("requests: %+v", requests)
@@ -143,6 +135,22 @@ func TestStatusTellsTheTruth(t *testing.T) {
 	s.stop()
 	if _, err := os.Stat(s.path); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the socket is still there: %v", err)
+	}
+}
+
+// wantFigures checks what the status says of n requests, all of them short and none
+// of them with a fault.
+func (s *controlled) wantFigures(st control.Status, n uint64) {
+	s.t.Helper()
+	for _, w := range st.Workers {
+		if w.At.Before(st.Since) || time.Since(w.At) > patience {
+			s.t.Errorf("the kernel was asked of worker %d at %v", w.PID, w.At)
+		}
+	}
+	if tt := st.Totals; tt.Answered != n || tt.Failed != 0 || tt.Sent < n*uint64(len("hello")) || tt.Received < n*16 {
+		s.t.Errorf("totals: %+v", tt)
+	} else if most, known := tt.Latency.Quantile(1); !known || most <= 0 || most > patience.Seconds() {
+		s.t.Errorf("the longest of %d requests took %v s (%v)", n, most, known)
 	}
 }
 
