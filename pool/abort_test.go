@@ -16,15 +16,15 @@ func TestSIGABRTComesBeforeSIGKILL(t *testing.T) {
 		synctest.Wait()
 		stuck := w.worker(0)
 		w.set(0, Activity{Busy: true, Since: w.clocks().mono})
-		time.Sleep(11500 * time.Millisecond)
+		pass(11500 * time.Millisecond)
 		if got := w.phases(); got != "aborting" {
 			t.Errorf("phase %s, want aborting", got)
 		}
 		w.set(0, Activity{})
-		time.Sleep(3 * time.Second)
+		pass(3 * time.Second)
 		want := []syscall.Signal{syscall.SIGABRT, syscall.SIGKILL}
-		if !slices.Equal(stuck.got, want) {
-			t.Errorf("it got %v, want %v", stuck.got, want)
+		if !slices.Equal(stuck.signals(), want) {
+			t.Errorf("it got %v, want %v", stuck.signals(), want)
 		}
 		if d := w.deaths(); len(d) != 1 || d[0].Cause != Overran || d[0].From != Killed {
 			t.Errorf("deaths %+v, want one, timeout, killed", d)
@@ -40,7 +40,7 @@ func TestACauseOutlivesTheAbort(t *testing.T) {
 			w.spawn = func(s SlotID) { w.start(s) }
 		})
 		w.log.expect("worker ended")
-		time.Sleep(10500 * time.Millisecond)
+		pass(10500 * time.Millisecond)
 		w.worker(0).end(Exit{Status: -1, Signal: syscall.SIGABRT})
 		synctest.Wait()
 		if d := w.deaths(); len(d) != 1 || d[0].Cause != NeverReady || d[0].From != Aborting {

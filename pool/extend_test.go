@@ -17,24 +17,24 @@ func TestAWorkerThatAsksGetsMoreTime(t *testing.T) {
 		synctest.Wait()
 		slow := w.worker(0)
 		slow.deaf = true
-		time.Sleep(9 * time.Second)
+		pass(9 * time.Second)
 		w.Extend(0, slow.pid, 20*time.Second)
 		w.Extend(0, slow.pid, time.Second) // shorter than what it has
 		w.Extend(0, slow.pid+1, time.Hour) // somebody else
 		w.Extend(7, slow.pid, time.Hour)   // nobody's slot
-		time.Sleep(19 * time.Second)
+		pass(19 * time.Second)
 		synctest.Wait()
 		if got := w.phases(); got != "starting" {
 			t.Errorf("within the time it asked for: %s", got)
 		}
 		w.Ready(0, slow.pid)
 		w.Retire(0)
-		time.Sleep(9 * time.Second)
+		pass(9 * time.Second)
 		synctest.Wait()
 		if got := w.phases(); got != "draining" {
 			t.Errorf("within the limit of the next phase: %s", got)
 		}
-		time.Sleep(2 * time.Second)
+		pass(2 * time.Second)
 		synctest.Wait()
 		w.log.expect("worker ended")
 		if deaths := w.deaths(); len(deaths) != 1 || deaths[0].Cause != Deaf || deaths[0].Lived != 38*time.Second {
@@ -53,8 +53,8 @@ func TestTheStopSignalIsTheOneWanted(t *testing.T) {
 		first.deaf = true
 		w.Retire(0)
 		synctest.Wait()
-		if !slices.Equal(first.got, []syscall.Signal{syscall.SIGQUIT}) {
-			t.Errorf("it got %v, want one SIGQUIT", first.got)
+		if !slices.Equal(first.signals(), []syscall.Signal{syscall.SIGQUIT}) {
+			t.Errorf("it got %v, want one SIGQUIT", first.signals())
 		}
 		first.end(Exit{Status: -1, Signal: syscall.SIGQUIT})
 		synctest.Wait()

@@ -31,19 +31,19 @@ func TestAReplacedWorkerLeavesWhenItsSuccessorIsReady(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		w := newWorld(t, Config{Size: 2, Slots: 4}, nil)
 		synctest.Wait()
-		w.spawn = func(s SlotID) { // from now on booting takes ten seconds
+		w.spawnBy(func(s SlotID) { // from now on booting takes ten seconds
 			pid := w.start(s)
 			go func() { time.Sleep(10 * time.Second); w.Ready(s, pid) }()
-		}
+		})
 		old := w.worker(0)
 		w.Replace(0, old.pid, "because")
-		time.Sleep(9 * time.Second)
-		if n := w.serving(); n != 2 || old.gone {
-			t.Errorf("while the successor boots %d workers serve, the old one gone: %v; want 2, false", n, old.gone)
+		pass(9 * time.Second)
+		if n := w.serving(); n != 2 || old.left() {
+			t.Errorf("while the successor boots %d workers serve, the old one gone: %v; want 2, false", n, old.left())
 		}
-		time.Sleep(2 * time.Second)
-		if n := w.serving(); n != 2 || !old.gone {
-			t.Errorf("with the successor ready %d workers serve, the old one gone: %v; want 2, true", n, old.gone)
+		pass(2 * time.Second)
+		if n := w.serving(); n != 2 || !old.left() {
+			t.Errorf("with the successor ready %d workers serve, the old one gone: %v; want 2, true", n, old.left())
 		}
 		deaths := w.deaths()
 		if len(deaths) != 1 || deaths[0].Cause != Asked || deaths[0].Reason != "because" {
@@ -52,7 +52,7 @@ func TestAReplacedWorkerLeavesWhenItsSuccessorIsReady(t *testing.T) {
 		if state := w.state(2); state.Phase != Idle {
 			t.Errorf("the successor's slot is %v, want idle", state.Phase)
 		}
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if n := len(w.orders()); n != 3 {
 			t.Errorf("%d orders, want 3: two at first and the successor", n)
 		}
@@ -66,11 +66,10 @@ func TestReplacementsWaitForEachOther(t *testing.T) {
 		w := newWorld(t, Config{Size: 3, Slots: 8}, nil)
 		synctest.Wait()
 		most := 0
-		spawn := w.spawn
-		w.spawn = func(s SlotID) {
+		spawn := w.spawnBy(func(s SlotID) {
 			pid := w.start(s)
 			go func() { time.Sleep(time.Second); w.Ready(s, pid) }()
-		}
+		})
 		for range 2 { // asked twice, done once
 			for s := range SlotID(3) {
 				w.Replace(s, w.worker(s).pid, "all")
@@ -86,7 +85,7 @@ func TestReplacementsWaitForEachOther(t *testing.T) {
 		if n := len(w.deaths()); n != 3 || most != 4 {
 			t.Errorf("%d deaths, at most %d slots in use; want 3, 4", n, most)
 		}
-		w.spawn = spawn
+		w.spawnBy(spawn)
 		w.stop()
 	})
 }
@@ -97,23 +96,20 @@ func TestAWorkerStaysWhileItsSuccessorsDie(t *testing.T) {
 		w := newWorld(t, Config{Size: 1, Slots: 2}, nil)
 		w.log.expect("worker ended")
 		synctest.Wait()
-		good := w.spawn
-		w.spawn = func(s SlotID) { w.startDead(s, Exit{Status: 3}) }
+		good := w.spawnBy(func(s SlotID) { w.startDead(s, Exit{Status: 3}) })
 		old := w.worker(0)
 		w.Replace(0, old.pid, "because")
-		time.Sleep(20 * time.Second)
-		if old.gone {
+		pass(20 * time.Second)
+		if old.left() {
 			t.Error("the worker is gone, and nobody is there for it")
 		}
 		if n := len(w.orders()); n < 4 || n > 12 {
 			t.Errorf("%d orders in 20 s, want a few, with growing pauses", n)
 		}
-		w.mu.Lock()
-		w.spawn = good
-		w.mu.Unlock()
-		time.Sleep(time.Minute)
-		if !old.gone || w.serving() != 1 {
-			t.Errorf("with a successor that boots the old one is gone: %v, %d serve; want true, 1", old.gone, w.serving())
+		w.spawnBy(good)
+		pass(time.Minute)
+		if !old.left() || w.serving() != 1 {
+			t.Errorf("with a successor that boots the old one is gone: %v, %d serve; want true, 1", old.left(), w.serving())
 		}
 		w.stop()
 	})
@@ -124,15 +120,15 @@ func TestAWorkerThatDiesWhileItIsReplacedIsNotReplacedTwice(t *testing.T) {
 		w := newWorld(t, Config{Size: 2, Slots: 4}, nil)
 		w.log.expect("worker ended")
 		synctest.Wait()
-		w.spawn = func(s SlotID) {
+		w.spawnBy(func(s SlotID) {
 			pid := w.start(s)
 			go func() { time.Sleep(10 * time.Second); w.Ready(s, pid) }()
-		}
+		})
 		old := w.worker(0)
 		w.Replace(0, old.pid, "because")
-		time.Sleep(time.Second)
+		pass(time.Second)
 		old.end(Exit{Status: 9})
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if n := len(w.orders()); n != 3 || w.serving() != 2 {
 			t.Errorf("%d orders, %d serve; want 3, 2", n, w.serving())
 		}
@@ -147,9 +143,9 @@ func TestReplaceWithoutASpareSlot(t *testing.T) {
 		synctest.Wait()
 		old := w.worker(1)
 		w.Replace(1, old.pid, "because")
-		time.Sleep(time.Second)
-		if !old.gone || w.serving() != 2 || w.deaths()[0].Reason != "because" {
-			t.Errorf("gone: %v, %d serve, deaths %+v; want true, 2, one because", old.gone, w.serving(), w.deaths())
+		pass(time.Second)
+		if !old.left() || w.serving() != 2 || w.deaths()[0].Reason != "because" {
+			t.Errorf("gone: %v, %d serve, deaths %+v; want true, 2, one because", old.left(), w.serving(), w.deaths())
 		}
 		w.stop()
 	})
@@ -161,10 +157,10 @@ func TestResizeDuringAReplacement(t *testing.T) {
 		for _, size := range []int{1, 2, 4, 6} {
 			w := newWorld(t, Config{Size: 3, Slots: 6}, nil)
 			synctest.Wait()
-			w.spawn = func(s SlotID) {
+			w.spawnBy(func(s SlotID) {
 				pid := w.start(s)
 				go func() { time.Sleep(10 * time.Second); w.Ready(s, pid) }()
-			}
+			})
 			w.Replace(2, w.worker(2).pid, "because")
 			time.Sleep(time.Second)
 			w.Resize(size)
@@ -180,11 +176,11 @@ func TestResizeDuringAReplacement(t *testing.T) {
 func TestWorkersAreReplacedAtTheirAge(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		w := newWorld(t, Config{Size: 4, Slots: 5, Limits: Limits{Age: time.Hour, AgeJitter: time.Hour}}, nil)
-		time.Sleep(time.Hour - time.Second)
+		pass(time.Hour - time.Second)
 		if n := len(w.deaths()); n != 0 {
 			t.Errorf("%d workers left before their time", n)
 		}
-		time.Sleep(time.Hour + 2*time.Second)
+		pass(time.Hour + 2*time.Second)
 		deaths := w.deaths()
 		if len(deaths) < 4 || w.serving() != 4 {
 			t.Fatalf("after two hours %d have left and %d serve, want 4 or more, 4", len(deaths), w.serving())
@@ -210,7 +206,7 @@ func TestSuspendDuringAReplacement(t *testing.T) {
 		cfg := Config{Size: 2, Slots: 4}
 		w := newWorld(t, cfg, nil)
 		synctest.Wait()
-		w.spawn = func(s SlotID) { w.start(s) }
+		w.spawnBy(func(s SlotID) { w.start(s) })
 		w.Replace(0, w.worker(0).pid, "because")
 		synctest.Wait()
 		if n := len(w.Snapshot()); n != 3 {

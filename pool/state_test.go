@@ -76,7 +76,7 @@ func TestResumeGoesOn(t *testing.T) {
 			}
 		})
 		w.log.expect("worker ended")
-		time.Sleep(10 * time.Second)
+		pass(10 * time.Second)
 		w.worker(1).deaf = true
 		w.Retire(1)
 		synctest.Wait()
@@ -100,12 +100,12 @@ func TestResumeGoesOn(t *testing.T) {
 				t.Errorf("process %d got %v by the pause; known: %v", pid, got, w.Knows(pid))
 			}
 		}
-		time.Sleep(51 * time.Second) // a minute since slot 2 began to boot and slot 1 was retired
+		pass(51 * time.Second) // a minute since slot 2 began to boot and slot 1 was retired
 		synctest.Wait()
 		if len(w.deaths()) < 3 {
 			t.Errorf("deadlines began afresh: %v", w.deaths())
 		}
-		w.spawn = func(s SlotID) { w.Ready(s, w.start(s)) }
+		w.spawnBy(func(s SlotID) { w.Ready(s, w.start(s)) })
 		w.stop()
 	})
 }

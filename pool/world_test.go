@@ -65,8 +65,9 @@ func newWorld(t *testing.T, cfg Config, prepare func(*world)) *world {
 	cfg.Spawn = func(s SlotID) {
 		w.mu.Lock()
 		w.ordersAt = append(w.ordersAt, time.Since(w.origin))
+		spawn := w.spawn
 		w.mu.Unlock()
-		w.spawn(s)
+		spawn(s)
 	}
 	cfg.Changed = func(c Change) {
 		if (c.Death != nil) != (c.To == Vacant) {
@@ -96,6 +97,20 @@ func newWorld(t *testing.T, cfg Config, prepare func(*world)) *world {
 	go func() { w.ran <- pool.Run(ctx) }()
 	t.Cleanup(func() { w.log.check(t) })
 	return w
+}
+
+// spawnBy makes f answer the orders from now on.
+func (w *world) spawnBy(f func(SlotID)) (before func(SlotID)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	before, w.spawn = w.spawn, f
+	return before
+}
+
+// pass lets time go by, and then all that is due happen.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
 }
 
 // start makes a process and tells the pool.
@@ -173,7 +188,6 @@ func (a *actor) Signal(sig syscall.Signal) error {
 	return nil
 }
 
-// end makes the process end and be reaped.
 // Release lets it live, as that of a real one.
 func (a *actor) Release() bool {
 	a.w.mu.Lock()
@@ -183,6 +197,21 @@ func (a *actor) Release() bool {
 	return !gone
 }
 
+// left reports that it has ended, or that nobody would hear of it.
+func (a *actor) left() bool {
+	a.w.mu.Lock()
+	defer a.w.mu.Unlock()
+	return a.gone
+}
+
+// signals are those that it got.
+func (a *actor) signals() []syscall.Signal {
+	a.w.mu.Lock()
+	defer a.w.mu.Unlock()
+	return slices.Clone(a.got)
+}
+
+// end makes the process end and be reaped.
 func (a *actor) end(x Exit) {
 	a.w.mu.Lock()
 	gone := a.gone
