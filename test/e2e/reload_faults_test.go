@@ -19,7 +19,7 @@ func TestReloadsThatFail(t *testing.T) {
 	w.put("indrik.toml", good)
 	s := serve(t, w.launch("-w", "2"))
 	s.allServe(2)
-	s.allow("Traceback (most recent", "reload failed", "worker ended: ")
+	s.allow("Traceback (most recent", "reload failed", "worker ended: ", "Fatal Python error: Aborted", "Current thread 0x")
 	load := s.load(2, "/")
 	for n, fault := range []struct{ config, version, want string }{
 		{"timeout = -1\n", "", "timeout"},

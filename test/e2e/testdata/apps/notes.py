@@ -5,6 +5,7 @@ import os
 
 def note(name, text=""):
     path = os.path.join(os.environ["E2E_NOTES"], name)
-    with open(path + ".new", "w") as file:
+    half = f"{path}.{os.getpid()}"  # workers may leave the same note at the same time
+    with open(half, "w") as file:
         file.write(str(text))
-    os.rename(path + ".new", path)
+    os.rename(half, path)
