@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -49,7 +50,8 @@ def app(environ, start_response):
     elif path == "/slow":
         with open(os.environ["NOTE"], "w") as f:
             f.write("begun")
-        time.sleep(1)
+        while not os.path.exists(os.environ["NOTE"] + ".end"):
+            time.sleep(0.01)
         body = "whole"
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [body.encode()]
@@ -158,13 +160,19 @@ func TestFirstProcessOfAContainer(t *testing.T) {
 	}
 }
 
-// What kubelet does: TERM to PID 1 while requests are in flight. They are finished,
-// and the container ends with 0, without a preStop hook.
+// What kubelet does: probes, then TERM to PID 1 while requests are in flight. It is
+// told at once to send nobody more, the requests are finished, and the container ends
+// with 0, without a preStop hook.
 func TestContainerDrains(t *testing.T) {
 	dir := containedDir(t)
-	socket := filepath.Join(dir, "run/s")
-	cmd, first := contain(t, dir, "--bind", "unix:"+socket, "--umask", "0", "contained:app")
+	socket, admin := filepath.Join(dir, "run/s"), filepath.Join(dir, "run/admin")
+	cmd, first := contain(t, dir, "--bind", "unix:"+socket, "--admin-bind", "unix:"+admin, "--umask", "0", "contained:app")
 	get(t, socket, "/about") // it is up
+	for _, path := range []string{"/livez", "/readyz"} {
+		if got := status(t, admin, path); got != "200" {
+			t.Errorf("%s while it serves: %s", path, got)
+		}
+	}
 	answer := make(chan string, 1)
 	go func() { answer <- get(t, socket, "/slow") }()
 	for deadline := time.Now().Add(stepLimit); ; {
@@ -176,9 +184,101 @@ func TestContainerDrains(t *testing.T) {
 		}
 		time.Sleep(10 * time.Millisecond) // a file announces nothing
 	}
-	stop(t, cmd, first)
+	if err := syscall.Kill(first, syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(stepLimit); status(t, admin, "/readyz") != "503"; {
+		if time.Now().After(deadline) {
+			t.Fatal("/readyz does not tell that it is leaving")
+		}
+	}
+	if got := status(t, admin, "/livez"); got != "200" {
+		t.Errorf("/livez while it drains: %s; kubelet would kill it", got)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "run/note.end"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	if got := <-answer; got != "whole" {
 		t.Errorf("the request in flight got %q", got)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("after SIGTERM: %v, want status 0", err)
+	}
+}
+
+// Where nothing at all can be written, only what has to be is refused, and said.
+func TestContainerWithoutAPlaceForBodies(t *testing.T) {
+	dir := containedDir(t)
+	socket := filepath.Join(dir, "run/s")
+	cmd, first := contain(t, dir, "--bind", "unix:"+socket, "--umask", "0", "--tmp-upload-dir", "/srv", "contained:app")
+	get(t, socket, "/about") // it is up
+	body := filepath.Join(t.TempDir(), "body")
+	if err := os.WriteFile(body, make([]byte, 4<<20), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got := status(t, socket, "/upload", "--data-binary", "@"+body); got != "507" {
+		t.Errorf("a body that finds no place: status %s, want 507", got)
+	}
+	get(t, socket, "/about")
+	stop(t, cmd, first)
+	if text, err := os.ReadFile(cmd.Stdout.(*os.File).Name()); err != nil || !strings.Contains(string(text), "/srv") {
+		t.Errorf("nothing names the directory (%v):\n%s", err, text)
+	}
+}
+
+// status is what a request over a Unix socket is answered with.
+func status(t *testing.T, socket, path string, options ...string) string {
+	t.Helper()
+	return run(t, "curl", append([]string{"--silent", "--show-error", "--output", "/dev/null", "--write-out", "%{http_code}",
+		"--unix-socket", socket, "http://test" + path}, options...)...)
+}
+
+// What the manifest says to Indrik must be what this Indrik takes, and the probes must
+// ask where it listens.
+func TestKubernetesManifestFitsIndrik(t *testing.T) {
+	root := project(t)
+	python := filepath.Join(root, ".venv/bin/python")
+	if _, err := os.Stat(python); err != nil {
+		missing(t, ".venv (test/install makes it)")
+	}
+	type probe struct {
+		HTTPGet struct{ Path, Port string } `json:"httpGet"`
+	}
+	var pod struct {
+		Args  []string
+		Ports []struct {
+			Name          string
+			ContainerPort int `json:"containerPort"`
+		}
+		StartupProbe, ReadinessProbe, LivenessProbe probe
+	}
+	text := run(t, python, "-c", `import json, sys, yaml
+for document in yaml.safe_load_all(open(sys.argv[1])):
+    if document["kind"] == "Deployment":
+        print(json.dumps(document["spec"]["template"]["spec"]["containers"][0]))`, filepath.Join(root, "packaging/container/kubernetes.yaml"))
+	if err := json.Unmarshal([]byte(text), &pod); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "project"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "project/wsgi.py"), []byte("def application(environ, start_response): pass\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	run(t, built(t, "amd64/indrik"), append([]string{"--check-config", "--python", python, "--chdir", dir}, pod.Args...)...)
+	for _, port := range pod.Ports {
+		if port.Name == "admin" && !strings.Contains(strings.Join(pod.Args, " "), fmt.Sprintf("--admin-bind 0.0.0.0:%d ", port.ContainerPort)) {
+			t.Errorf("the port admin is %d, and Indrik is told %q", port.ContainerPort, pod.Args)
+		}
+	}
+	for _, c := range []struct {
+		probe
+		path string
+	}{{pod.StartupProbe, "/readyz"}, {pod.ReadinessProbe, "/readyz"}, {pod.LivenessProbe, "/livez"}} {
+		if c.HTTPGet.Path != c.path || c.HTTPGet.Port != "admin" {
+			t.Errorf("a probe asks %+v, want %s of the port admin", c.HTTPGet, c.path)
+		}
 	}
 }
 
