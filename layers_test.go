@@ -20,15 +20,17 @@ const module = "github.com/indrik/indrik"
 // sentence in the commit.
 var layers = map[string][]string{
 	"cmd/indrik": {"master", "gateway", "settings", "activation", "control", "unitfiles", "hosting", "logsink", "statsd", "programs"}, // activation: to refuse an address as any other option
-	"master":     {"cgroup", "gateway", "pool", "dispatch", "settings", "activation", "control", "python", "logsink", "statsd", "pidfile", "metrics"},
+	"master":     {"cgroup", "cgroup/parts", "desk", "proc", "gateway", "pool", "dispatch", "settings", "activation", "control", "python", "logsink", "statsd", "pidfile", "metrics"},
 	"gateway":    {"accesslog", "logsink", "statsd", "gateway/certs", "gateway/negotiate", "gateway/static", "gateway/uwsgi", "dispatch", "http1", "websocket"},
-	"programs":   {"cgroup", "pool", "settings", "activation", "pidfile"}, // a master like the other, of workers that are any program
-	"pool":       {},                                                      // knows nothing of Python, HTTP or our sockets
+	"programs":   {"cgroup", "cgroup/parts", "desk", "proc", "control", "pool", "settings", "activation", "pidfile"}, // a master like the other, of workers that are any program
+	"desk":       {"activation", "cgroup", "control", "pool", "proc", "settings"},                                    // what both masters have in common where they answer for a service
+	"pool":       {},                                                                                                 // knows nothing of Python, HTTP or our sockets
 
 	"accesslog":         {}, // what a line says; it writes none
 	"activation":        {},
-	"cgroup":            {}, // what the kernel counts and limits; it decides nothing
-	"control":           {}, // the control socket: both ends
+	"cgroup":            {},         // what the kernel counts and limits; it decides nothing
+	"cgroup/parts":      {"cgroup"}, // the group of a service, divided
+	"control":           {},         // the control socket: both ends
 	"dispatch":          {},
 	"gateway/certs":     {},                    // which certificate for whom; it speaks to nobody
 	"gateway/negotiate": {},                    // what a client accepts; for files and for errors
@@ -38,6 +40,7 @@ var layers = map[string][]string{
 	"hosting":           {}, // what setup asks of systemd; the caller says what is in the file
 	"metrics":           {}, // what a service tells of itself
 	"pidfile":           {}, // who is the master
+	"proc":              {}, // what the kernel says of processes
 	"settings":          {},
 	"logsink":           {}, // where lines go
 	"statsd":            {},
@@ -76,6 +79,7 @@ var leaves = []string{
 	"http1",
 	"metrics",
 	"pidfile",
+	"proc",
 	"python",
 	"settings",
 	"unitfiles",

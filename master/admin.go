@@ -205,7 +205,7 @@ func (m *master) inspect(ctx context.Context) (*metrics.Facts, error) {
 }
 
 // Metrics answers on the control socket as on the admin listener.
-func (d *desk) Metrics() http.Handler { return metrics.Exporter(d.m.inspect) }
+func (c *clerk) Metrics() http.Handler { return metrics.Exporter(c.m.inspect) }
 
 // inform tells all who wait.
 func (m *master) inform(q *inquiry) {

@@ -8,9 +8,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hashicorp/go-hclog"
-
 	"github.com/indrik/indrik/control"
+	"github.com/indrik/indrik/desk"
 	"github.com/indrik/indrik/pool"
 )
 
@@ -20,26 +19,26 @@ var (
 )
 
 // Reload asks for a reload and gives its number.
-func (d *desk) Reload(ctx context.Context) (control.Reload, error) {
-	return ask(ctx, d.m, func() (control.Reload, error) {
-		if d.m.stage == stopping || d.m.farewell.begun() {
+func (c *clerk) Reload(ctx context.Context) (control.Reload, error) {
+	return ask(ctx, c.m, func() (control.Reload, error) {
+		if c.m.stage == stopping || c.m.farewell.begun() {
 			return control.Reload{}, errStopping
 		}
-		return d.m.askReload("control socket"), nil
+		return c.m.askReload("control socket"), nil
 	})
 }
 
 // Outcome tells of a reload; of one that is not over it waits for news.
-func (d *desk) Outcome(ctx context.Context, id int64, wait time.Duration) (control.Reload, error) {
+func (c *clerk) Outcome(ctx context.Context, id int64, wait time.Duration) (control.Reload, error) {
 	over := time.NewTimer(wait)
 	defer over.Stop()
 	for first := true; ; first = false {
 		var news <-chan struct{}
-		r, err := ask(ctx, d.m, func() (control.Reload, error) {
-			news = d.m.reloads.next()
-			r, known := d.m.findReload(id)
+		r, err := ask(ctx, c.m, func() (control.Reload, error) {
+			news = c.m.reloads.Next()
+			r, known := c.m.findReload(id)
 			if !known {
-				return r, control.Errorf(http.StatusNotFound, "no reload %d is known; the last %d are", id, keptReloads)
+				return r, control.Errorf(http.StatusNotFound, "no reload %d is known; the last %d are", id, desk.KeptReloads)
 			}
 			return r, nil
 		})
@@ -56,15 +55,15 @@ func (d *desk) Outcome(ctx context.Context, id int64, wait time.Duration) (contr
 }
 
 // Rollback is refused: the generation before is not kept in this version.
-func (d *desk) Rollback(context.Context) (control.Reload, error) {
+func (c *clerk) Rollback(context.Context) (control.Reload, error) {
 	return control.Reload{}, control.Errorf(http.StatusNotImplemented,
 		"the generation before is not kept in this version; put the old version back where it was and reload")
 }
 
 // Scale changes the number of workers.
-func (d *desk) Scale(ctx context.Context, workers control.Amount) (control.Scaled, error) {
-	return ask(ctx, d.m, func() (control.Scaled, error) {
-		m := d.m
+func (c *clerk) Scale(ctx context.Context, workers control.Amount) (control.Scaled, error) {
+	return ask(ctx, c.m, func() (control.Scaled, error) {
+		m := c.m
 		if m.stage == stopping {
 			return control.Scaled{}, errStopping
 		}
@@ -82,28 +81,28 @@ func (d *desk) Scale(ctx context.Context, workers control.Amount) (control.Scale
 }
 
 // Stop is as TERM.
-func (d *desk) Stop(ctx context.Context) error {
-	_, err := ask(ctx, d.m, func() (struct{}, error) {
-		d.m.askStop("control socket")
+func (c *clerk) Stop(ctx context.Context) error {
+	_, err := ask(ctx, c.m, func() (struct{}, error) {
+		c.m.askStop("control socket")
 		return struct{}{}, nil
 	})
 	return err
 }
 
 // Events are the last ones, the oldest first.
-func (d *desk) Events(ctx context.Context) ([]control.Event, error) {
-	return ask(ctx, d.m, func() ([]control.Event, error) {
-		return append([]control.Event{}, d.m.chronicle.events...), nil
+func (c *clerk) Events(ctx context.Context) ([]control.Event, error) {
+	return ask(ctx, c.m, func() ([]control.Event, error) {
+		return append([]control.Event{}, c.m.chronicle.Events...), nil
 	})
 }
 
 // Stacks asks workers what they are doing, all at the same time.
-func (d *desk) Stacks(ctx context.Context, slot int) ([]control.Stacks, error) {
+func (c *clerk) Stacks(ctx context.Context, slot int) ([]control.Stacks, error) {
 	var mu sync.Mutex
 	var all []control.Stacks
 	var waiting sync.WaitGroup
-	_, err := ask(ctx, d.m, func() (struct{}, error) {
-		for _, g := range d.m.generations() {
+	_, err := ask(ctx, c.m, func() (struct{}, error) {
+		for _, g := range c.m.generations() {
 			for _, w := range g.workers {
 				if w.pid == 0 || slot >= 0 && int(w.slot) != slot {
 					continue
@@ -142,33 +141,6 @@ func (d *desk) Stacks(ctx context.Context, slot int) ([]control.Stacks, error) {
 }
 
 // LogLevel changes what the master logs, perhaps for a time.
-func (d *desk) LogLevel(ctx context.Context, wish control.Level) (control.Level, error) {
-	level := map[string]hclog.Level{
-		"trace": hclog.Trace, "debug": hclog.Debug, "info": hclog.Info, "warning": hclog.Warn, "error": hclog.Error,
-	}[wish.Level]
-	if level == hclog.NoLevel {
-		return wish, control.Errorf(http.StatusBadRequest, "log level %q: there are trace, debug, info, warning and error", wish.Level)
-	}
-	return ask(ctx, d.m, func() (control.Level, error) {
-		m := d.m
-		m.levels++ // a later wish makes an earlier one's end void
-		this, before := m.levels, m.cfg.Log.GetLevel()
-		if m.usualLevel == hclog.NoLevel {
-			m.usualLevel = before
-		}
-		m.cfg.Log.SetLevel(level)
-		m.log.Info("log level changed", "from", before, "to", level, "for", wish.Seconds)
-		if wish.Seconds == 0 {
-			m.usualLevel = level
-			return wish, nil
-		}
-		time.AfterFunc(time.Duration(wish.Seconds*float64(time.Second)), func() {
-			m.facts.post(questionAsked{func() {
-				if m.levels == this {
-					m.cfg.Log.SetLevel(m.usualLevel)
-				}
-			}})
-		})
-		return wish, nil
-	})
+func (c *clerk) LogLevel(ctx context.Context, wish control.Level) (control.Level, error) {
+	return ask(ctx, c.m, func() (control.Level, error) { return c.m.levels.Change(c.m.cfg.Log, wish, c.m.put) })
 }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/indrik/indrik/activation"
+	"github.com/indrik/indrik/cgroup/parts"
 	"github.com/indrik/indrik/dispatch"
 	"github.com/indrik/indrik/pool"
 	"github.com/indrik/indrik/settings"
@@ -54,7 +55,7 @@ func (m *master) prepare(ctx context.Context, values *settings.Values, hooks []s
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("become child subreaper: %w", err)
 	}
-	m.divide()
+	m.parts = parts.Divide(p.settings.ControlGroups(), p.settings.WorkerMemoryHigh() > 0, m.log)
 	gate, err := newGate(p)
 	if err != nil {
 		return err
@@ -88,7 +89,7 @@ func (m *master) newGeneration(p *plan, gate *gate) (*generation, error) {
 		_ = board.Close() // shared memory; nothing to flush
 		return nil, err
 	}
-	g.place = m.placeWorker
+	g.place = func(w *worker) { m.parts.PlaceLimited(w.part(), w.pid, g.plan.settings.WorkerMemoryHigh()) }
 	g.plan, g.gate, g.wanted, g.before = p, gate, start, -1
 	g.own, g.fluid = mayNeedOwn(p.settings.WorkerClass()), p.settings.Reload()
 	return g, nil

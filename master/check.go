@@ -7,6 +7,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/indrik/indrik/cgroup"
+	"github.com/indrik/indrik/cgroup/parts"
 	"github.com/indrik/indrik/dispatch"
 	"github.com/indrik/indrik/settings"
 )
@@ -94,7 +96,7 @@ func newMaster(cfg Config) *master {
 		log:   cfg.Log.Named("master"),
 		facts: newMailbox(),
 		began: time.Now(),
-		oom:   newOOMKills(),
+		oom:   cgroup.WatchOOM(parts.Master),
 	}
 }
 

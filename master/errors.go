@@ -33,6 +33,9 @@ func (f *bootFailure) Error() string {
 
 func (f *bootFailure) Unwrap() error { return f.kind }
 
+// Traceback is what the application said, whole.
+func (f *bootFailure) Traceback() string { return f.text }
+
 // lastLine returns the last line of text that is not blank: of a traceback, the
 // exception.
 func lastLine(text string) string {

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/indrik/indrik/activation"
+	"github.com/indrik/indrik/cgroup/parts"
 	"github.com/indrik/indrik/control"
+	"github.com/indrik/indrik/desk"
 	"github.com/indrik/indrik/dispatch"
 	"github.com/indrik/indrik/gateway"
 	"github.com/indrik/indrik/pool"
@@ -77,7 +79,7 @@ func (m *master) startGateway(gt *gate) error {
 	}
 	m.epoch++
 	*gt = gate{plan: gt.plan, board: gt.board, counts: gt.counts, serves: gt.serves, child: c, budget: gt.budget}
-	m.placeChild(c, gatewayGroup(c.pid))
+	m.parts.Place(parts.Gateway(c.pid), c.pid)
 	m.log.Debug("gateway started", "pid", c.pid, "epoch", m.epoch)
 	return m.brief(gt)
 }
@@ -269,11 +271,11 @@ func (m *master) dispensable(gt *gate) bool { return m.stage == stopping || gt !
 func (m *master) gatewayEnded(gt *gate, exit pool.Exit) {
 	pid, reason := gt.child.pid, gt.reason
 	gateway.Forget(gt.counts)
-	m.groups.outlived(gatewayGroup(pid))
+	m.parts.Outlived(parts.Gateway(pid))
 	gt.child.hangUp()
 	gt.child, gt.serving, gt.ordered = nil, false, false
 	if reason == "" {
-		reason = ending(exit)
+		reason = desk.Ending(exit)
 	}
 	if m.dispensable(gt) {
 		if !gt.drained && m.outcome == nil && !m.quickly {
@@ -298,7 +300,7 @@ func (m *master) gatewayEnded(gt *gate, exit pool.Exit) {
 			g.spared = g.spared || g == m.reload.prior // nobody is left who could send it anything
 		}
 	}
-	m.chronicle.note(control.Event{What: "gateway died", Generation: m.gen.number, PID: pid, Reason: reason})
+	m.chronicle.Note(control.Event{What: "gateway died", Generation: m.gen.number, PID: pid, Reason: reason})
 	m.log.Error("gateway ended", "pid", pid, "reason", reason, "stale", stale, "pause", wait)
 	gt.retryAt = time.Now().Add(wait)
 	m.restart(time.Now())

@@ -11,7 +11,10 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/indrik/indrik/activation"
+	"github.com/indrik/indrik/cgroup"
+	"github.com/indrik/indrik/cgroup/parts"
 	"github.com/indrik/indrik/control"
+	"github.com/indrik/indrik/desk"
 	"github.com/indrik/indrik/dispatch"
 	"github.com/indrik/indrik/gateway"
 	"github.com/indrik/indrik/logsink"
@@ -82,18 +85,17 @@ type master struct {
 	outcome  error     // what Run returns
 	parting  string    // stopping: why, if nobody asked for it and nothing failed
 
-	reloads    reloads
-	chronicle  chronicle
-	levels     int         // changes of the log level that were asked for
-	usualLevel hclog.Level // that comes back after one for a time; NoLevel: the configured one
+	reloads   desk.Reloads
+	chronicle desk.Chronicle
+	levels    desk.Levels
 
-	groups groups
+	parts *parts.Parts
 	idleness
 	standstill
 	still   time.Duration // for how long the service has stood still
 	numbers numbers
 	scales  scales
-	oom     *oomKills
+	oom     *cgroup.OOMKills
 	tolls   tolls
 	admin   admin
 	history metrics.History
@@ -208,11 +210,11 @@ func (m *master) ticked(now time.Time) {
 	m.extend(now)
 	m.scale(now)
 	m.judgeIdle(now)
-	m.tidyGroups(now)
+	m.parts.Tidy(now)
 	m.measure(now)
 	m.remind()
 	m.weigh(now)
-	m.oom.refresh(now)
+	m.oom.Refresh(now)
 	m.sample(now)
 	m.sweep()
 }
@@ -245,7 +247,7 @@ func (m *master) serve() {
 	if g.gate.serving && m.stage == booting {
 		m.stage = serving
 		m.tellReady()
-		m.chronicle.note(control.Event{What: "serving", Generation: g.number})
+		m.chronicle.Note(control.Event{What: "serving", Generation: g.number})
 		m.callHook(g, "when_ready", "when_ready")
 		m.log.Info("serving", "gen", g.number, "ready", ready, "workers", g.wanted,
 			"after", time.Since(m.began).Round(time.Millisecond))

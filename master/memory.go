@@ -1,14 +1,10 @@
 package master
 
 import (
-	"bytes"
-	"errors"
-	"fmt"
-	"os"
-	"strconv"
 	"time"
 
 	"github.com/indrik/indrik/pool"
+	"github.com/indrik/indrik/proc"
 )
 
 // scales remember when the workers' memory was looked at. They belong to the
@@ -49,7 +45,8 @@ func (m *master) weigh(now time.Time) {
 	go func() {
 		known := weights[:0]
 		for _, w := range weights {
-			if w.read() == nil { // else it has ended
+			var err error
+			if w.bytes, w.own, err = proc.Weigh(w.pid); err == nil { // else it has ended
 				known = append(known, w)
 			}
 		}
@@ -74,38 +71,4 @@ func (m *master) workersWeighed(f workersWeighed) {
 		m.log.Info("worker has too much memory", "slot", int(w.slot), "pid", w.pid, "bytes", weight.bytes, "limit", limit)
 		f.gen.pool.Replace(w.slot, w.pid, "max_worker_memory")
 	}
-}
-
-// read looks at the process in /proc. Its own part of the memory that it shares is in
-// Pss; who may not see that sees its own pages in status.
-func (w *weight) read() error {
-	n, err := procField(w.pid, "smaps_rollup", "Pss:")
-	if err != nil && !errors.Is(err, os.ErrPermission) && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	if err != nil {
-		w.own = true
-		n, err = procField(w.pid, "status", "RssAnon:")
-	}
-	w.bytes = n
-	return err
-}
-
-// procField reads a line of the form "name 123 kB" of a file of a process, in bytes.
-func procField(pid int, file, name string) (int, error) {
-	path := fmt.Sprintf("/proc/%d/%s", pid, file)
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return 0, fmt.Errorf("look at a worker's memory: %w", err)
-	}
-	for line := range bytes.Lines(text) {
-		if rest, found := bytes.CutPrefix(line, []byte(name)); found {
-			fields := bytes.Fields(rest)
-			if len(fields) == 2 && string(fields[1]) == "kB" {
-				n, err := strconv.Atoi(string(fields[0]))
-				return n << 10, err
-			}
-		}
-	}
-	return 0, fmt.Errorf("%s has no %s", path, name)
 }

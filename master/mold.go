@@ -9,7 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/indrik/indrik/activation"
+	"github.com/indrik/indrik/cgroup/parts"
 	"github.com/indrik/indrik/control"
+	"github.com/indrik/indrik/desk"
 	"github.com/indrik/indrik/dispatch"
 	"github.com/indrik/indrik/pool"
 	"github.com/indrik/indrik/python"
@@ -65,7 +67,7 @@ func (m *master) startMold(g *generation) error {
 			}
 		}
 	}
-	m.placeChild(c, moldGroup(g.number, c.pid))
+	m.parts.Place(parts.Mold(g.number, c.pid), c.pid)
 	m.log.Debug("mold started", "gen", g.number, "pid", c.pid, "python", s.Python())
 	return c.order(dispatch.Tuple{"configure", m.moldSettings(g.plan, g.number, g.before)}, g.board.FD(), g.lane.workers)
 }
@@ -210,7 +212,7 @@ func (m *master) forked(g *generation, slot pool.SlotID, pid int) {
 func (m *master) moldEnded(g *generation, exit pool.Exit) {
 	g.mold.child.hangUp()
 	pid := g.mold.child.pid
-	m.groups.outlived(moldGroup(g.number, pid))
+	m.parts.Outlived(parts.Mold(g.number, pid))
 	g.mold.child = nil
 	if m.stage == stopping || g.leaving {
 		g.orphan()
@@ -219,14 +221,14 @@ func (m *master) moldEnded(g *generation, exit pool.Exit) {
 	charge(&m.tolls.Restarts, "mold")
 	reason := g.mold.reason
 	if reason == "" {
-		reason = ending(exit)
+		reason = desk.Ending(exit)
 	}
 	if m.rising(g) && !g.mold.configured {
 		m.giveUp(g, m.moldFailure(g, reason))
 		return
 	}
 	wait := g.mold.budget.died(time.Now())
-	m.chronicle.note(control.Event{What: "mold died", Generation: g.number, PID: pid, Reason: reason})
+	m.chronicle.Note(control.Event{What: "mold died", Generation: g.number, PID: pid, Reason: reason})
 	m.log.Warn("mold ended", "gen", g.number, "pid", pid, "reason", reason, "pause", wait)
 	g.orphan()
 	g.mold.retryAt = time.Now().Add(wait)
@@ -270,18 +272,6 @@ func (m *master) judgeMold(g *generation, now time.Time) {
 	g.mold.reason = fmt.Sprintf("it did not answer within %v", limit)
 	m.log.Error("mold stuck", "gen", g.number, "pid", c.pid, "limit", limit)
 	c.kill()
-}
-
-// ending says how a process ended.
-func ending(x pool.Exit) string {
-	switch {
-	case x.Signal != 0:
-		return "it was killed by " + unix.SignalName(x.Signal)
-	case x.Status < 0:
-		return "it ended, nobody knows how"
-	default:
-		return fmt.Sprintf("it ended with status %d", x.Status)
-	}
 }
 
 func later(a, b time.Time) time.Time {

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/indrik/indrik/activation"
+	"github.com/indrik/indrik/desk"
 	"github.com/indrik/indrik/gateway"
 	"github.com/indrik/indrik/pidfile"
 	"github.com/indrik/indrik/settings"
@@ -29,7 +30,7 @@ type plan struct {
 	dir     string              // working directory of the processes
 	sockets []activation.Socket // to accept from; who owns them is m.sockets
 	fresh   []activation.Socket // those of them that were opened for this plan
-	door    *door               // the control socket; nil for none
+	door    *desk.Door          // the control socket; nil for none
 	admin   activation.Socket   // Name is "" if there is none
 	pidFile pidfile.File
 	static  gateway.Static
@@ -152,11 +153,12 @@ func (m *master) enact(p *plan) {
 	}
 	if m.cfg.InForce != nil {
 		m.cfg.InForce(p.settings)
+		m.levels.Configured()
 	}
 }
 
-func (m *master) closeDoor(d *door) {
-	if err := d.close(); err != nil {
+func (m *master) closeDoor(d *desk.Door) {
+	if err := d.Close(); err != nil {
 		m.log.Warn("control socket not closed", "error", err)
 	}
 }

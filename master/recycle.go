@@ -11,10 +11,10 @@ import (
 
 // Recycle has the pool replace the worker of a slot, or all that serve, one after the
 // other: each leaves when its successor is ready.
-func (d *desk) Recycle(ctx context.Context, slot int) (control.Recycled, error) {
-	return ask(ctx, d.m, func() (control.Recycled, error) {
-		g, answer := d.m.gen, control.Recycled{}
-		if d.m.stage == stopping {
+func (c *clerk) Recycle(ctx context.Context, slot int) (control.Recycled, error) {
+	return ask(ctx, c.m, func() (control.Recycled, error) {
+		g, answer := c.m.gen, control.Recycled{}
+		if c.m.stage == stopping {
 			return answer, errStopping
 		}
 		for _, w := range g.workers {
@@ -27,8 +27,8 @@ func (d *desk) Recycle(ctx context.Context, slot int) (control.Recycled, error) 
 			return answer, control.Errorf(http.StatusNotFound, "no worker is in slot %d, or it does not serve", slot)
 		}
 		slices.Sort(answer.Slots)
-		d.m.log.Info("recycling", "gen", g.number, "slots", answer.Slots)
-		d.m.chronicle.note(control.Event{What: "recycling", Generation: g.number})
+		c.m.log.Info("recycling", "gen", g.number, "slots", answer.Slots)
+		c.m.chronicle.Note(control.Event{What: "recycling", Generation: g.number})
 		return answer, nil
 	})
 }

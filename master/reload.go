@@ -51,7 +51,7 @@ func (m *master) askReload(signal string) control.Reload {
 		m.log.Info("reload not begun", "signal", signal, "reason", "the service is stopping")
 		return control.Reload{}
 	}
-	wish := m.reloads.asked(time.Now())
+	wish := m.reloads.Asked(time.Now())
 	if m.stage == booting || r.step != calm {
 		r.again = true
 		m.log.Info("reload put off", "signal", signal, "step", r.step)
@@ -64,7 +64,7 @@ func (m *master) askReload(signal string) control.Reload {
 
 // findReload looks a reload up in the register.
 func (m *master) findReload(id int64) (control.Reload, bool) {
-	return m.reloads.find(id, m.reload.began, m.reload.words())
+	return m.reloads.Find(id, m.reload.began, m.reload.words())
 }
 
 // beginReload reads the configuration. If the file is Python's, a new mold runs it
@@ -73,8 +73,8 @@ func (m *master) beginReload() {
 	r := &m.reload
 	*r = reload{step: r.step, began: time.Now(), limit: time.Now().Add(scriptLimit)}
 	m.move(asked)
-	m.reloads.begun(r.began)
-	m.chronicle.note(control.Event{What: "reload begun", Generation: m.gen.number})
+	m.reloads.Begun(r.began)
+	m.chronicle.Note(control.Event{What: "reload begun", Generation: m.gen.number})
 	m.log.Info("reload begun", "gen", m.gen.number)
 	m.tellReloading()
 	if m.cfg.Read == nil {
@@ -228,8 +228,8 @@ func (m *master) announce() {
 		return
 	}
 	r.announced = true
-	m.reloads.ended(nil, m.gen.number, r.began)
-	m.chronicle.note(control.Event{What: "reload done", Generation: m.gen.number})
+	m.reloads.Ended(nil, m.gen.number, r.began)
+	m.chronicle.Note(control.Event{What: "reload done", Generation: m.gen.number})
 	m.reloadEnded(nil)
 	m.log.Info("generation took over", "gen", m.gen.number, "ready", m.gen.count().ready, "workers", m.gen.wanted,
 		"same_gateway", r.prior.gate == m.gen.gate, "after", time.Since(r.began).Round(time.Millisecond))
@@ -248,8 +248,8 @@ func (m *master) refuse(err error) {
 	if errors.As(err, &boot) {
 		m.printRaw(boot.text)
 	}
-	m.reloads.ended(err, m.gen.number, r.began)
-	m.chronicle.note(control.Event{What: "reload failed", Generation: m.gen.number, Reason: err.Error()})
+	m.reloads.Ended(err, m.gen.number, r.began)
+	m.chronicle.Note(control.Event{What: "reload failed", Generation: m.gen.number, Reason: err.Error()})
 	m.reloadEnded(err)
 	m.log.Error("reload failed", "gen", m.gen.number, "error", err)
 	m.undo()

@@ -157,7 +157,7 @@ func (m *master) look(g *generation, now time.Time) load {
 // pressure is how much of the time processes of ours, or if nobody counts those any
 // process, waited for a processor lately, in percent.
 func (m *master) pressure() float64 {
-	if p, err := m.groups.pressure(cgroup.CPU); err == nil {
+	if p, err := m.parts.Pressure(cgroup.CPU); err == nil {
 		return p.Some.Avg10
 	}
 	if p, err := cgroup.MachinePressure(cgroup.CPU); err == nil {

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/indrik/indrik/desk"
 	"github.com/indrik/indrik/dispatch"
 	"github.com/indrik/indrik/pool"
 	"github.com/indrik/indrik/settings"
@@ -102,7 +103,7 @@ func (m *master) scriptEnded(exit pool.Exit) {
 	m.early = nil
 	if r := &m.reload; r.step == reading && m.stage != stopping {
 		if r.said == "" {
-			r.said = ending(exit)
+			r.said = desk.Ending(exit)
 		}
 		m.refuse(&bootFailure{kind: ErrConfig, what: "run " + r.script.Name, reason: lastLine(r.said), text: r.said})
 	}
@@ -221,7 +222,7 @@ func (m *master) answer(ctx context.Context, c *child, name string, limit time.D
 			case childEnded:
 				c.reaped = true
 				if said == nil {
-					return nil, errors.New(ending(f.exit))
+					return nil, errors.New(desk.Ending(f.exit))
 				}
 			}
 		}

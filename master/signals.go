@@ -79,5 +79,5 @@ func (m *master) resize(n int, signal string) {
 	}
 	m.log.Info("number of workers changed", "signal", signal, "from", g.wanted, "to", n)
 	m.setWorkers(g, n)
-	m.chronicle.note(control.Event{What: "workers scaled", Generation: g.number, Reason: signal, Detail: count(n)})
+	m.chronicle.Note(control.Event{What: "workers scaled", Generation: g.number, Reason: signal, Detail: count(n)})
 }

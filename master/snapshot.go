@@ -3,16 +3,12 @@ package master
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
-	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
-	"github.com/indrik/indrik/activation"
 	"github.com/indrik/indrik/cgroup"
 	"github.com/indrik/indrik/control"
+	"github.com/indrik/indrik/desk"
 	"github.com/indrik/indrik/dispatch"
 	"github.com/indrik/indrik/gateway"
 	"github.com/indrik/indrik/pool"
@@ -20,51 +16,25 @@ import (
 
 // Status says what the service does. What only the pools and the kernel know is asked
 // beside the loop.
-func (d *desk) Status(ctx context.Context) (control.Status, error) {
-	m := d.m
-	var pools map[int]*pool.Pool
-	var listeners []activation.Socket
-	var divided groups
-	own := map[int]cgroup.Group{}
+func (c *clerk) Status(ctx context.Context) (control.Status, error) {
+	m := c.m
+	beside := desk.Beside{Pools: map[int]*pool.Pool{}, Parts: map[int]cgroup.Group{}}
 	s, err := ask(ctx, m, func() (control.Status, error) {
-		pools, listeners = map[int]*pool.Pool{}, slices.Clone(m.sockets)
 		for _, g := range m.generations() {
-			pools[g.number] = g.pool
+			beside.Pools[g.number] = g.pool
 			for _, w := range g.workers {
-				if m.groups.on && w.pid != 0 {
-					own[w.pid] = m.groups.base.Child(workerGroup(w))
+				if part, divided := m.parts.Part(w.part()); divided && w.pid != 0 {
+					beside.Parts[w.pid] = part
 				}
 			}
 		}
-		divided = m.groups
+		beside.Service, _ = m.parts.Service() // the zero value has no pressure
 		return m.snapshot(), nil
 	})
-	if err != nil {
-		return s, err
+	if err == nil {
+		c.vitals.Complete(&s, beside)
 	}
-	pids := []int{s.PID, s.Gateway.PID, s.Mold.PID}
-	for number, p := range pools {
-		for _, state := range p.Snapshot() {
-			for i := range s.Workers {
-				w := &s.Workers[i]
-				if w.Generation == number && w.Slot == int(state.Slot) && w.PID == state.PID {
-					w.For, w.Restarts = state.For.Seconds(), state.Restarts
-				}
-			}
-		}
-	}
-	for _, w := range s.Workers {
-		pids = append(pids, w.PID)
-	}
-	found := d.vitals.of(slices.DeleteFunc(pids, func(pid int) bool { return pid == 0 }), own)
-	s.Master, s.Mold, s.Gateway.Process = found[s.PID].Process, found[s.Mold.PID].Process, found[s.Gateway.PID].Process
-	for i := range s.Workers {
-		known := found[s.Workers[i].PID]
-		s.Workers[i].Process, s.Workers[i].Group = known.Process, known.group
-	}
-	s.Pressure = d.pressure(divided)
-	s.Listeners = describeListeners(listeners, s.Listeners)
-	return s, nil
+	return s, err
 }
 
 // snapshot is what the loop knows by itself.
@@ -72,7 +42,7 @@ func (m *master) snapshot() control.Status {
 	s := control.Status{
 		Name: m.name(), Version: m.cfg.Version, PID: m.cfg.PID, Stage: m.stage.String(), Text: m.words(),
 		Since: m.began.Round(time.Millisecond), Generation: m.gen.number, Wanted: m.gen.wanted, LogLevel: m.cfg.Log.GetLevel().String(),
-		Gateway: m.gen.gate.count(), Totals: m.totals(), Workers: []control.Worker{}, Deaths: slices.Clone(m.chronicle.deaths),
+		Gateway: m.gen.gate.count(), Totals: m.totals(), Workers: []control.Worker{}, Deaths: slices.Clone(m.chronicle.Deaths),
 	}
 	if c := m.gen.mold.child; c != nil {
 		s.Mold.PID = c.pid
@@ -85,12 +55,10 @@ func (m *master) snapshot() control.Status {
 		}
 	}
 	slices.SortFunc(s.Workers, func(a, b control.Worker) int { return (a.Generation-b.Generation)*pool.MaxSize + a.Slot - b.Slot })
-	if r, known := m.findReload(m.reloads.latest()); known {
+	if r, known := m.findReload(m.reloads.Latest()); known {
 		s.Reload = &r
 	}
-	for _, socket := range m.sockets {
-		s.Listeners = append(s.Listeners, m.describeListener(socket))
-	}
+	s.Listeners = desk.Listeners(m.sockets, m.plan.settings.Backlog())
 	return s
 }
 
@@ -169,10 +137,10 @@ func describeWorker(w *worker) control.Worker {
 }
 
 // Requests are those that seats hold, the oldest first.
-func (d *desk) Requests(ctx context.Context) ([]control.Request, error) {
-	return ask(ctx, d.m, func() ([]control.Request, error) {
+func (c *clerk) Requests(ctx context.Context) ([]control.Request, error) {
+	return ask(ctx, c.m, func() ([]control.Request, error) {
 		all := []control.Request{}
-		for _, g := range d.m.generations() {
+		for _, g := range c.m.generations() {
 			for _, w := range g.workers {
 				for seat := range g.board.Seats() {
 					if id, start := g.board.Seat(int(w.slot), seat).Request(); id != 0 && w.pid != 0 {
@@ -195,51 +163,3 @@ func (d *desk) Requests(ctx context.Context) ([]control.Request, error) {
 		return all, nil
 	})
 }
-
-// describeListener says of a listener what its own socket tells.
-func (m *master) describeListener(socket activation.Socket) control.Listener {
-	l := control.Listener{Name: socket.Name, Network: socket.Network, Address: socket.Address, From: "systemd"}
-	if socket.Owned {
-		l.From = "bind"
-		backlog := m.plan.settings.Backlog()
-		l.Backlog = &backlog
-	}
-	if strings.HasPrefix(socket.Network, "tcp") {
-		// Of a listening socket the kernel gives the length of its accept queue here,
-		// and its bound.
-		if info, err := unix.GetsockoptTCPInfo(socket.FD, unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
-			waiting, backlog := int(info.Unacked), int(info.Sacked)
-			l.Waiting, l.Backlog = &waiting, &backlog
-		}
-	}
-	return l
-}
-
-// describeListeners adds what the kernel's list of Unix sockets tells: a connection
-// that nobody has accepted has the path of its listener, and no inode.
-func describeListeners(sockets []activation.Socket, all []control.Listener) []control.Listener {
-	if !slices.ContainsFunc(sockets, func(s activation.Socket) bool { return s.Network == "unix" }) {
-		return all
-	}
-	text, err := os.ReadFile("/proc/self/net/unix")
-	if err != nil {
-		return all
-	}
-	waiting := map[string]int{}
-	for line := range strings.Lines(string(text)) {
-		fields := strings.Fields(line)
-		if len(fields) >= 8 && fields[5] == unaccepted && fields[6] == "0" {
-			waiting[strings.Join(fields[7:], " ")]++
-		}
-	}
-	for i, socket := range sockets {
-		if socket.Network == "unix" && i < len(all) {
-			n := waiting[socket.Address]
-			all[i].Waiting = &n
-		}
-	}
-	return all
-}
-
-// unaccepted is the state SS_CONNECTING in /proc/net/unix.
-const unaccepted = "02"

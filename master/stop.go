@@ -36,8 +36,8 @@ func (m *master) stop(reason string) {
 	m.deadline = time.Now().Add(limit)
 	m.log.Info("stopping", "reason", reason, "limit", limit)
 	m.tellStopping()
-	m.chronicle.note(control.Event{What: "stopping", Generation: m.gen.number, Reason: reason})
-	m.reloads.dropped(errStopped, m.gen.number, m.reload.began)
+	m.chronicle.Note(control.Event{What: "stopping", Generation: m.gen.number, Reason: reason})
+	m.reloads.Dropped(errStopped, m.gen.number, m.reload.began)
 	if m.reload.step == reading || m.reload.step == raising || m.reload.step == moving {
 		m.undo()
 	}

@@ -111,11 +111,11 @@ func (m *master) slotMoved(g *generation, c pool.Change) {
 // place ready for the next.
 func (m *master) workerEnded(w *worker, d *pool.Death) {
 	w.death = d
-	m.chronicle.buried(w.gen, d)
+	m.chronicle.Buried(w.gen.number, d)
 	charge(&m.tolls.Ends, d.Cause.String())
 	m.callHook(w.gen, "child_exit", "reaped", int64(w.pid))
 	m.leave(w, d, w.gen.held(w.slot))
-	m.cleanAfter(w)
+	m.parts.Died(w.part(), int(w.slot))
 	w.gen.clear(w.slot)
 	w.gen.forget(w)
 	if !w.silent {

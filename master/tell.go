@@ -160,7 +160,7 @@ func (m *master) words() string {
 func (m *master) speak() {
 	if words := m.words(); words != m.status {
 		m.status = words
-		m.reloads.tell() // how far it is, perhaps
+		m.reloads.Tell() // how far it is, perhaps
 		m.told(m.notifier.Status(words))
 	}
 }

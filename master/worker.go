@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/indrik/indrik/cgroup/parts"
 	"github.com/indrik/indrik/dispatch"
 	"github.com/indrik/indrik/pool"
 )
@@ -130,3 +131,6 @@ func (w *worker) release() {
 // pending reports that the mold has the order to fork this worker and has not
 // answered.
 func (w *worker) pending() bool { return !w.ordered.IsZero() && w.pid == 0 }
+
+// part is the name of the worker's control group.
+func (w *worker) part() string { return parts.Worker(int(w.slot), w.gen.number, w.pid) }

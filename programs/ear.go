@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/indrik/indrik/activation"
+	"github.com/indrik/indrik/proc"
 )
 
 // unheard bounds the notifications of one worker that wait for the master. A worker
@@ -63,7 +64,7 @@ func (e *ear) listen(w *worker, post func(fact), complain func(sender int, err e
 		case sender == os.Getpid():
 			closeAll(fds)
 			return // finish
-		case sender != w.pid && !descends(sender, w.pid):
+		case sender != w.pid && !proc.Descends(sender, w.pid):
 			closeAll(fds)
 			complain(sender, errors.New("the sender is neither the worker nor a descendant of it that lives"))
 			continue

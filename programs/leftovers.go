@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/indrik/indrik/pool"
+	"github.com/indrik/indrik/proc"
 )
 
 // leftover is what a worker that ended may have left behind.
@@ -31,12 +32,12 @@ func (m *master) killLeftovers(now time.Time) {
 		return
 	}
 	for _, pid := range m.strangers() {
-		k, there := lookUp(pid)
-		if !there || k.zombie {
+		k, there := proc.LookUp(pid)
+		if !there || k.Zombie {
 			continue
 		}
 		for _, l := range m.leftovers {
-			if k.group == l.group || hasVariable(pid, l.entry) {
+			if k.Group == l.group || proc.HasVariable(pid, l.entry) {
 				m.log.Warn("process left behind was killed", "pid", pid, "slot", l.slot, "of", l.group)
 				killChild(pid)
 				break
@@ -49,7 +50,7 @@ func (m *master) killLeftovers(now time.Time) {
 // strangers are our children that no pool has. The loop starts children and tells a
 // pool at once, so there is none in between.
 func (m *master) strangers() []int {
-	return slices.DeleteFunc(children(os.Getpid()), m.knows)
+	return slices.DeleteFunc(proc.Children(os.Getpid()), m.knows)
 }
 
 func (m *master) knows(pid int) bool {
@@ -68,12 +69,12 @@ func (m *master) sweep() { pool.SweepOrphans(m.knows) }
 func (m *master) killChildren() {
 	for range 50 {
 		m.sweep()
-		left := children(os.Getpid())
+		left := proc.Children(os.Getpid())
 		if len(left) == 0 {
 			return
 		}
 		for _, pid := range left {
-			if k, there := lookUp(pid); there && !k.zombie {
+			if k, there := proc.LookUp(pid); there && !k.Zombie {
 				m.log.Warn("process left behind was killed", "pid", pid)
 				killChild(pid)
 			}

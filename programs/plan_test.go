@@ -100,14 +100,3 @@ func memfd(t *testing.T) int {
 	}
 	return fd
 }
-
-func TestDescends(t *testing.T) {
-	t.Parallel()
-	self := os.Getpid()
-	if !descends(self, self) || !descends(self, os.Getppid()) {
-		t.Error("we do not descend from ourselves, or from who started us")
-	}
-	if descends(os.Getppid(), self) || descends(1<<23, self) {
-		t.Error("who started us, or nobody, descends from us")
-	}
-}

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/indrik/indrik/proc"
 )
 
 // maxFamily bounds how many processes of a worker are looked at.
@@ -22,7 +24,7 @@ const maxFamily = 256
 // It is an observation of one instant, made from outside: nothing is sent to the
 // program, and connections of clients are left alone.
 func accepting(pid int, inodes map[uint64]bool) bool {
-	for _, p := range family(pid, maxFamily) {
+	for _, p := range proc.Family(pid, maxFamily) {
 		fds := listenersOf(p, inodes)
 		if len(fds) > 0 && (polls(p, inodes) || sleepsIn(p, fds)) {
 			return true

@@ -1,18 +1,14 @@
-package master
+package desk
 
 import (
-	"bytes"
-	"fmt"
 	"maps"
-	"os"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/indrik/indrik/cgroup"
 	"github.com/indrik/indrik/control"
+	"github.com/indrik/indrik/proc"
 )
 
 const (
@@ -22,13 +18,11 @@ const (
 	// vitalsBudget is how long one question may spend on it. Processes that it was
 	// not enough for show what was known, and are first the next time.
 	vitalsBudget = 25 * time.Millisecond
-	// clockTicks is USER_HZ, the unit of proc_pid_stat(5) on every machine that Go knows.
-	clockTicks = 100
 )
 
-// vitals remembers processor time and memory of processes. Any goroutine may use it;
-// one at a time reads.
-type vitals struct {
+// Vitals remembers processor time and memory of processes. Any goroutine may use it;
+// one at a time reads. The zero value is ready.
+type Vitals struct {
 	mu    sync.Mutex
 	known map[int]vital
 }
@@ -40,7 +34,7 @@ type vital struct {
 
 // of returns what is known of processes, by their numbers, and of the control groups of
 // those that have one of their own. It puts pids in another order.
-func (v *vitals) of(pids []int, groups map[int]cgroup.Group) map[int]vital {
+func (v *Vitals) of(pids []int, groups map[int]cgroup.Group) map[int]vital {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	begin := time.Now()
@@ -102,52 +96,13 @@ func describePressure(of func(cgroup.Resource) (*cgroup.Pressure, error)) *contr
 	return &p
 }
 
-// pressure is that of the service. Where its control group is not ours to divide, that
-// group tells it all the same.
-func (d *desk) pressure(gs groups) *control.Pressure {
-	group := gs.base
-	if !gs.on {
-		var err error
-		if group, err = cgroup.Own(); err != nil {
-			return nil
-		}
-	}
-	return describePressure(group.Pressure)
-}
-
 // readProcess asks the kernel; what it does not say is 0.
 func readProcess(pid int) (p control.Process) {
-	if text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err == nil {
-		p.CPU = processorTime(text)
+	if cpu, err := proc.CPU(pid); err == nil {
+		p.CPU = cpu.Seconds()
 	}
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
-	if err != nil {
-		return p // another user's, and no right to look into it
-	}
-	for line := range strings.Lines(string(text)) {
-		name, value, _ := strings.Cut(line, ":")
-		kilobytes, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
-		if err != nil {
-			continue // the first line, which is a range of addresses
-		}
-		switch name {
-		case "Pss":
-			p.Memory = kilobytes << 10
-		case "Private_Clean", "Private_Dirty":
-			p.Own += kilobytes << 10
-		}
+	if m, err := proc.MemoryOf(pid); err == nil { // else another user's, and no right to look into it
+		p.Memory, p.Own = int64(m.Share), int64(m.Own)
 	}
 	return p
-}
-
-// processorTime is the sum of utime and stime, in seconds. The name of the program is
-// in brackets and may hold anything, brackets too.
-func processorTime(stat []byte) float64 {
-	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-	if len(fields) < 13 {
-		return 0
-	}
-	user, _ := strconv.ParseFloat(string(fields[11]), 64) // the kernel's own numbers
-	system, _ := strconv.ParseFloat(string(fields[12]), 64)
-	return (user + system) / clockTicks
 }
