@@ -157,6 +157,15 @@ func (c *Counters) Reset(word int) {
 
 func (c *Counters) header() *row { return (*row)(unsafe.Pointer(&c.mem[0])) }
 
+// Detach unmaps the memory and returns the descriptor, which is the caller's from
+// then on: for [OpenCounters] in another image of this process. The counters are as
+// after Close.
+func (c *Counters) Detach() (fd int) {
+	_ = unix.Munmap(c.mem) // fails only for memory that is not mapped
+	fd, c.mem, c.fd = c.fd, nil, -1
+	return fd
+}
+
 // Close unmaps the memory and closes the descriptor. Other processes keep theirs.
 func (c *Counters) Close() error {
 	err := errors.Join(unix.Munmap(c.mem), unix.Close(c.fd))

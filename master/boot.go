@@ -55,7 +55,7 @@ func (m *master) prepare(ctx context.Context, values *settings.Values, hooks []s
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("become child subreaper: %w", err)
 	}
-	m.parts = parts.Divide(p.settings.ControlGroups(), p.settings.WorkerMemoryHigh() > 0, m.log)
+	m.parts = m.divide(p)
 	gate, err := newGate(p)
 	if err != nil {
 		return err
@@ -83,16 +83,31 @@ func (m *master) newGeneration(p *plan, gate *gate) (*generation, error) {
 	cfg := m.poolConfig(p.settings)
 	start := m.startStrength(p)
 	cfg.Slots, cfg.Size = slots, start
-	cfg.Explain = func(d *pool.Death) { g.explain(d, m.oom) } // called when g is made
+	cfg.Explain = m.explainer(&g)
 	g, err = newGeneration(number, board, cfg, m.facts.post)
 	if err != nil {
 		_ = board.Close() // shared memory; nothing to flush
 		return nil, err
 	}
-	g.place = func(w *worker) { m.parts.PlaceLimited(w.part(), w.pid, g.plan.settings.WorkerMemoryHigh()) }
+	g.place = m.placer(g)
 	g.plan, g.gate, g.wanted, g.before = p, gate, start, -1
 	g.own, g.fluid = mayNeedOwn(p.settings.WorkerClass()), p.settings.Reload()
 	return g, nil
+}
+
+// divide makes a part of the service's control group for each process, if it may.
+func (m *master) divide(p *plan) *parts.Parts {
+	return parts.Divide(p.settings.ControlGroups(), p.settings.WorkerMemoryHigh() > 0, m.log)
+}
+
+// placer gives a new worker of g its part.
+func (m *master) placer(g *generation) func(*worker) {
+	return func(w *worker) { m.parts.PlaceLimited(w.part(), w.pid, g.plan.settings.WorkerMemoryHigh()) }
+}
+
+// explainer tells what only the master knows of a death. g is set when it is called.
+func (m *master) explainer(g **generation) func(*pool.Death) {
+	return func(d *pool.Death) { (*g).explain(d, m.oom) }
 }
 
 // poolConfig says what the pool does with workers, but for their number.
@@ -121,7 +136,7 @@ func (m *master) launch() {
 // restart starts the gateway and the molds of which one is due. One that cannot
 // even be started counts as one that died.
 func (m *master) restart(now time.Time) {
-	if m.stage == stopping {
+	if m.stage == stopping || m.reload.step == quieting {
 		return
 	}
 	if gt := m.gen.gate; gt.child == nil && !now.Before(gt.retryAt) {
@@ -145,6 +160,7 @@ func (m *master) restart(now time.Time) {
 
 // release gives back what Run took from the kernel. Every process is gone.
 func (m *master) release() {
+	closeAll([]int{m.self})
 	m.numbers.client.Close()
 	m.closeAdmin()
 	if m.early != nil { // preparing failed after the file was run

@@ -95,6 +95,8 @@ func newMaster(cfg Config) *master {
 		env:   lookup(cfg.Env),
 		log:   cfg.Log.Named("master"),
 		facts: newMailbox(),
+		path:  cfg.Path,
+		self:  -1,
 		began: time.Now(),
 		oom:   cgroup.WatchOOM(parts.Master),
 	}

@@ -3,8 +3,12 @@ package master
 import (
 	"fmt"
 	"os"
+	"runtime"
+	"slices"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/indrik/indrik/dispatch"
 	"github.com/indrik/indrik/pool"
@@ -25,11 +29,15 @@ const lastWords = 500 * time.Millisecond
 type child struct {
 	name    string
 	pid     int
-	process *pool.Process
+	process *pool.Process // nil if the image before has reaped it (restore.go)
 	channel *dispatch.Channel
 	started time.Time
 	closed  bool // the channel
 	reaped  bool // kept by those who wait for it outside the loop
+
+	silent chan struct{} // closed when nobody listens any more
+	left   chan struct{} // and nobody waits for its end
+	also   <-chan struct{}
 }
 
 // program says what to start. Descriptor 3 of the new process is its end of
@@ -43,6 +51,34 @@ type program struct {
 	// stdout and stderr are lent for the call.
 	stdout, stderr *os.File
 	extra          []int
+	// place is the number of the channel in place of 3, if it is not 0. keep are
+	// descriptors that have the same number there. They go without extra.
+	place int
+	keep  []int
+	// also is closed when something else was heard of the child to its end, for which
+	// its end is held back. May be nil.
+	also <-chan struct{}
+}
+
+// files are the descriptors of the new process, in the order of their numbers there.
+func (p program) files(null, channel int) []uintptr {
+	const none = ^uintptr(0)
+	files := []uintptr{uintptr(null), rawFD(p.stdout), rawFD(p.stderr)}
+	if p.place == 0 {
+		files = append(files, uintptr(channel))
+		for _, fd := range p.extra {
+			files = append(files, uintptr(fd))
+		}
+		return files
+	}
+	for len(files) <= max(p.place, slices.Max(append(p.keep, 0))) {
+		files = append(files, none)
+	}
+	for _, fd := range p.keep {
+		files[fd] = uintptr(fd)
+	}
+	files[p.place] = uintptr(channel)
+	return files
 }
 
 // startChild starts p and the goroutines that post what it says and that it
@@ -69,11 +105,7 @@ func startChild(p program, post func(fact)) (*child, error) {
 		return nil, fmt.Errorf("watch the channel to the %s: %w", p.name, err)
 	}
 	channel.SetSendTimeout(sendLimit)
-	files := []uintptr{uintptr(null), rawFD(p.stdout), rawFD(p.stderr), uintptr(theirs)}
-	for _, fd := range p.extra {
-		files = append(files, uintptr(fd))
-	}
-	pid, _, err := syscall.StartProcess(p.path, p.argv, &syscall.ProcAttr{Dir: p.dir, Env: p.env, Files: files})
+	pid, err := startProcess(p.path, p.argv, &syscall.ProcAttr{Dir: p.dir, Env: p.env, Files: p.files(null, theirs)})
 	if err != nil {
 		_ = channel.Close()
 		return nil, fmt.Errorf("start the %s (%s): %w", p.name, p.path, err)
@@ -85,10 +117,46 @@ func startChild(p program, post func(fact)) (*child, error) {
 		return nil, fmt.Errorf("watch the %s: %w", p.name, err)
 	}
 	c := &child{name: p.name, pid: pid, process: process, channel: channel, started: time.Now()}
-	silent := make(chan struct{})
-	go c.listen(post, silent)
-	go c.await(post, silent)
+	c.also = p.also
+	c.begin(post)
 	return c, nil
+}
+
+// startProcess starts a process that has no signal blocked. In an image that was
+// executed by another all threads but one of the runtime's have those blocked that the
+// master obeys (cmd/indrik/signals.go), and a process inherits what the thread has
+// that starts it.
+func startProcess(path string, argv []string, attr *syscall.ProcAttr) (pid int, err error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var none, before unix.Sigset_t
+	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &none, &before); err != nil {
+		return 0, fmt.Errorf("unblock signals: %w", err)
+	}
+	pid, _, err = syscall.StartProcess(path, argv, attr)
+	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil) // it is what the kernel gave us
+	return pid, err
+}
+
+// begin starts the goroutines that post what the child does.
+func (c *child) begin(post func(fact)) {
+	c.silent, c.left = make(chan struct{}), make(chan struct{})
+	if c.closed {
+		close(c.silent)
+	} else {
+		go c.listen(post)
+	}
+	go c.await(post)
+}
+
+// release stops both goroutines, the child lives on. What they have heard is posted
+// when it returns. Its channel was interrupted, or is closed.
+func (c *child) release() {
+	if c.process == nil {
+		return
+	}
+	c.process.Release()
+	<-c.left
 }
 
 // rawFD reads the descriptor's number without the side effect of Fd, which
@@ -110,21 +178,36 @@ func rawFD(f *os.File) uintptr {
 // await posts the end of the child, after what it said before it: its last words
 // tell why. A process that inherited the channel could keep it open, so that is
 // not waited for without limit.
-func (c *child) await(post func(fact), silent <-chan struct{}) {
-	exit := <-c.process.Ended()
-	select {
-	case <-silent:
-	case <-time.After(lastWords):
+func (c *child) await(post func(fact)) {
+	defer close(c.left)
+	exit, ended := <-c.process.Ended()
+	if !ended { // it was released
+		<-c.silent
+		return
+	}
+	limit := time.After(lastWords)
+	for _, heard := range []<-chan struct{}{c.silent, c.also} {
+		if heard == nil {
+			continue
+		}
+		select {
+		case <-heard:
+		case <-limit:
+			limit = time.After(0)
+		}
 	}
 	post(childEnded{c, exit})
 }
 
 // listen posts what the child says until its end hangs up or ours is closed.
-func (c *child) listen(post func(fact), silent chan<- struct{}) {
-	defer close(silent)
+func (c *child) listen(post func(fact)) {
+	defer close(c.silent)
 	for {
 		msg, fds, err := c.channel.Receive()
 		closeAll(fds) // no fact comes with a descriptor
+		if interrupted(err) {
+			return
+		}
 		if err != nil {
 			post(childHungUp{c, err})
 			return
@@ -157,5 +240,8 @@ func (c *child) hangUp() {
 
 // kill sends SIGKILL.
 func (c *child) kill() {
+	if c.process == nil {
+		return // somebody else has reaped it, and its end is posted
+	}
 	_ = c.process.Signal(syscall.SIGKILL) // a child of ours cannot refuse: if it fails, it has ended
 }

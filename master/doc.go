@@ -36,6 +36,8 @@
 //   - The watchdog is pinged only while this loop turns, every loop of the gateway
 //     beats, and a worker can take work (or the service is on its way up or down).
 //   - A reload ends with the new generation serving or with the old one untouched.
+//   - If the binary on disk has changed, a reload executes it in place of this one; the
+//     other processes notice nothing (state.go, pack.go, restore.go, reexec.go).
 //   - A gateway or a mold that dies is replaced, and neither the workers nor the
 //     listeners notice; the requests that a dead worker held are named to the gateway.
 //   - Run returns last: when it returns, no process that it started is left, its
@@ -46,6 +48,5 @@
 // # What is not done here
 //
 // Phases, deadlines and budgets of workers are package pool's. Signals are
-// received and logs are formatted by cmd/indrik. A reload does not exchange the
-// binary in this version.
+// received and logs are formatted by cmd/indrik.
 package master

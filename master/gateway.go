@@ -32,6 +32,7 @@ type gate struct {
 	counts *dispatch.Counters   // what it and those before it counted: gateway.Figures
 	serves *generation          // where its requests go
 
+	foreign bool // it may have been started by another image: the next reload brings another
 	child   *child
 	ordered bool // it was told to serve
 	serving bool // it does

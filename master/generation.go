@@ -62,15 +62,20 @@ func newGeneration(number int, board *dispatch.Scoreboard, cfg pool.Config, post
 		return nil, err
 	}
 	g := &generation{number: number, lane: l, board: board, post: post, place: func(*worker) {}, workers: map[pool.SlotID]*worker{}}
-	cfg.Spawn = func(slot pool.SlotID) { post(spawnWanted{g, slot}) }
-	cfg.Changed = func(c pool.Change) { post(slotMoved{g, c}) }
-	cfg.Activity = g.activity
-	g.pool, err = pool.New(cfg)
+	g.pool, err = pool.New(g.wire(cfg))
 	if err != nil {
 		l.close()
 		return nil, fmt.Errorf("make the pool: %w", err)
 	}
 	return g, nil
+}
+
+// wire lets a pool speak to the generation.
+func (g *generation) wire(cfg pool.Config) pool.Config {
+	cfg.Spawn = func(slot pool.SlotID) { g.post(spawnWanted{g, slot}) }
+	cfg.Changed = func(c pool.Change) { g.post(slotMoved{g, c}) }
+	cfg.Activity = g.activity
+	return cfg
 }
 
 // start lets the pool run. It is a context of its own and no child of the
@@ -118,7 +123,7 @@ func (g *generation) order(w *worker, now time.Time, loops int) error {
 		return err
 	}
 	w.ordered = now
-	go w.listen(w.report, g.post)
+	w.begin(g.post)
 	return nil
 }
 

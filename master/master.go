@@ -47,6 +47,18 @@ type Config struct {
 	Counts         *logsink.Counts // of its lines; nil if nobody counts
 	// Signals brings HUP, INT, QUIT, TERM, USR1, USR2, TTIN, TTOU and WINCH.
 	Signals <-chan os.Signal
+
+	// Path is where this binary was started from, absolute; what is there at a reload
+	// is executed. Empty: the binary is not exchanged.
+	Path string
+	// Keep are descriptors that Args name, which a program with the same Args needs.
+	Keep []int
+	// HoldSignals prepares for an exec: what arrives from then on waits for the next
+	// image, as far as that is possible, and Signals has what came before. It returns
+	// what undoes that. Nil if there are no signals.
+	HoldSignals func() (resume func())
+	// Resume is the service that this image is to go on with; nil to start one.
+	Resume *Resume
 }
 
 // Reading is what one more look at the configuration found.
@@ -64,6 +76,8 @@ type master struct {
 	facts *mailbox
 
 	home     string // working directory at the start
+	path     string // of the binary, as it was started; "" if nobody knows
+	self     int    // O_PATH descriptor of the binary that runs; -1 before it is opened
 	notifier *activation.Notifier
 	watchdog time.Duration       // systemd's interval; 0: it does not watch
 	passed   []activation.Socket // by systemd
@@ -84,6 +98,7 @@ type master struct {
 	quickly  bool      // stopping: everything was killed
 	outcome  error     // what Run returns
 	parting  string    // stopping: why, if nobody asked for it and nothing failed
+	lost     error     // the service was taken apart for an exec and cannot be put together again
 
 	reloads   desk.Reloads
 	chronicle desk.Chronicle
@@ -108,10 +123,23 @@ type master struct {
 // otherwise the reason: [ErrLoad] and [ErrBoot] name the application's faults,
 // [ErrConfig] that of a configuration file in Python, anything else is about configuration, sockets or this machine.
 //
+// With Resume it goes on with a service that runs. If Run returns an error then and
+// [Resume.Taken] is false, the service is as it was, for [Resume.Return].
+//
 // Run may be called once in a process: it makes the process a child subreaper
 // and changes its working directory if --chdir says so.
 func Run(ctx context.Context, cfg Config) error {
 	m := newMaster(cfg)
+	if err := m.openSelf(); err != nil {
+		return err
+	}
+	if cfg.Resume != nil {
+		if err := m.resume(cfg.Resume); err != nil {
+			return err // nothing was taken, so there is nothing to give back
+		}
+		defer m.release()
+		return m.run(ctx)
+	}
 	defer m.release()
 	values, hooks, err := m.begin(ctx)
 	if err == nil && (values.CheckConfig() || values.PrintConfig()) {
@@ -124,6 +152,7 @@ func Run(ctx context.Context, cfg Config) error {
 		m.tellFailure(err)
 		return err
 	}
+	m.launch()
 	return m.run(ctx)
 }
 
@@ -132,7 +161,6 @@ func (m *master) run(ctx context.Context) error {
 	stop := ctx.Done()
 	tick := time.NewTicker(m.period())
 	defer tick.Stop()
-	m.launch()
 	for !m.gone() {
 		select {
 		case <-stop:
@@ -147,7 +175,9 @@ func (m *master) run(ctx context.Context) error {
 		case <-tick.C:
 			m.ticked(time.Now())
 		}
-		m.settle()
+		if m.settle(); m.lost != nil {
+			return m.lost
+		}
 	}
 	if m.outcome == nil {
 		m.log.Info("stopped", "after", time.Since(m.began).Round(time.Millisecond))
@@ -228,7 +258,9 @@ func (m *master) settle() {
 		m.serve()
 		m.proceed()
 		for _, g := range m.generations() {
-			g.spawn(time.Now())
+			if m.reload.step != quieting {
+				g.spawn(time.Now())
+			}
 		}
 	}
 	m.speak()
@@ -317,6 +349,8 @@ func (m *master) childSaid(c *child, msg dispatch.Tuple) {
 	switch gt, g := m.whose(c); {
 	case c == m.early:
 		m.scriptSaid(msg)
+	case c == m.reload.trial:
+		m.trialSaid(msg)
 	case gt != nil:
 		m.gatewaySaid(gt, msg)
 	case g != nil:
@@ -328,6 +362,8 @@ func (m *master) childEnded(c *child, exit pool.Exit) {
 	switch gt, g := m.whose(c); {
 	case c == m.early:
 		m.scriptEnded(exit)
+	case c == m.reload.trial:
+		m.trialEnded(exit)
 	case gt != nil:
 		m.gatewayEnded(gt, exit)
 	case g != nil:
@@ -343,7 +379,7 @@ func (m *master) childHungUp(f childHungUp) {
 		return
 	}
 	f.child.hangUp()
-	if m.stage != stopping {
+	if m.stage != stopping && f.child != m.reload.trial { // which has answered and is ending
 		f.child.kill() // does nothing to one that ended
 	}
 }

@@ -29,16 +29,20 @@ var (
 // reload is what is known of the reload that runs, or ran last. It belongs to the
 // master's loop; step.go draws its steps.
 type reload struct {
-	step  step
-	again bool      // another was asked for meanwhile
-	began time.Time // when it was asked for
-	limit time.Time // when patience with the step ends
-	why   error     // why the last one failed; nil if it did not
+	step     step
+	again    bool      // another was asked for meanwhile
+	exchange bool      // the next is to execute the binary, changed or not
+	began    time.Time // when it was asked for
+	limit    time.Time // when patience with the step ends
+	why      error     // why the last one failed; nil if it did not
 
-	script Script      // reading: the file that runs
-	said   string      // reading: what the mold said when it failed
-	next   *generation // raising, moving, undoing
-	prior  *generation // leaving
+	trial   *child      // checking: the preflight, and until it has ended
+	verdict *verdict    // what it said; nil if it said nothing
+	printed *printed    // what it printed
+	script  Script      // reading: the file that runs
+	said    string      // reading: what the mold said when it failed
+	next    *generation // raising, moving, undoing
+	prior   *generation // leaving
 
 	announced bool // leaving: the new generation has the traffic
 }
@@ -67,16 +71,31 @@ func (m *master) findReload(id int64) (control.Reload, bool) {
 	return m.reloads.Find(id, m.reload.began, m.reload.words())
 }
 
-// beginReload reads the configuration. If the file is Python's, a new mold runs it
-// first.
+// beginReload looks whether the binary on disk is to be executed first, and reads the
+// configuration if it is not.
 func (m *master) beginReload() {
 	r := &m.reload
-	*r = reload{step: r.step, began: time.Now(), limit: time.Now().Add(scriptLimit)}
-	m.move(asked)
+	exchange := r.exchange
+	*r = reload{step: r.step, began: time.Now()}
 	m.reloads.Begun(r.began)
 	m.chronicle.Note(control.Event{What: "reload begun", Generation: m.gen.number})
+	if exchange || m.renewed() {
+		m.move(differs)
+		m.log.Info("reload begun", "gen", m.gen.number, "binary", m.path)
+		m.tellReloading()
+		m.tryBinary()
+		return
+	}
+	m.move(asked)
 	m.log.Info("reload begun", "gen", m.gen.number)
 	m.tellReloading()
+	m.read()
+}
+
+// read reads the configuration. If the file is Python's, a new mold runs it first.
+func (m *master) read() {
+	r := &m.reload
+	r.limit = time.Now().Add(scriptLimit)
 	if m.cfg.Read == nil {
 		m.refuse(errNoReload)
 		return
@@ -106,7 +125,7 @@ func (m *master) raise(s *settings.Values, script Script, hooks []string) {
 		return
 	}
 	r, gt := &m.reload, m.gen.gate
-	if !gt.plan.sameGateway(p) {
+	if gt.foreign || !gt.plan.sameGateway(p) {
 		gt, err = newGate(p)
 	}
 	if err == nil {
@@ -148,6 +167,11 @@ func (g *generation) patience() time.Duration {
 // proceed takes the next step of a reload, if it has become possible.
 func (m *master) proceed() {
 	switch r := &m.reload; r.step {
+	case checking: // the preflight will say
+	case quieting:
+		if m.quiet() {
+			m.exchange()
+		}
 	case reading: // the mold will say
 	case raising:
 		if r.next.raised() {
@@ -165,7 +189,7 @@ func (m *master) proceed() {
 			m.move(gone)
 		}
 	case undoing:
-		if m.early == nil && (r.next == nil || m.seeOff(r.next)) {
+		if m.early == nil && r.trial == nil && (r.next == nil || m.seeOff(r.next)) {
 			m.bury(&r.next)
 			m.move(gone)
 		}
@@ -260,9 +284,11 @@ func (m *master) refuse(err error) {
 func (m *master) undo() {
 	r := &m.reload
 	m.move(failed)
-	if m.early != nil {
-		m.early.hangUp()
-		m.early.kill()
+	for _, c := range []*child{m.early, r.trial} {
+		if c != nil {
+			c.hangUp()
+			c.kill()
+		}
 	}
 	r.limit = time.Now().Add(stragglers)
 	if r.next == nil {
@@ -303,6 +329,10 @@ func (m *master) judgeReload(now time.Time) {
 	}
 	switch r.step {
 	case calm:
+	case checking:
+		m.refuse(fmt.Errorf("%w: %s was not through within %v", errPreflight, m.path, m.preflightLimit()))
+	case quieting:
+		m.refuse(fmt.Errorf("processes were still being forked after %v", quietLimit))
 	case reading:
 		m.refuse(fmt.Errorf("%w: %s did not end within %v", ErrConfig, r.script.Name, scriptLimit))
 	case raising:

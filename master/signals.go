@@ -19,7 +19,8 @@ const sameWish = 100 * time.Millisecond
 //	QUIT         stop at once
 //	USR1         open log files anew
 //	TTIN, TTOU   one worker more, one less
-//	HUP, USR2    reload
+//	HUP          reload, with the binary that is on disk now if that has changed
+//	USR2         reload, and execute the binary whether it has changed or not
 //	WINCH        nothing: for Gunicorn it is a step of an upgrade that is not needed
 //
 // INT stops gently, as a person at a terminal expects of Ctrl-C; Gunicorn
@@ -56,7 +57,7 @@ func (m *master) signalled(sig os.Signal) {
 	case unix.SIGHUP:
 		m.askReload(name)
 	case unix.SIGUSR2:
-		m.log.Warn("binary not exchanged in this version", "signal", name, "instead", "reload")
+		m.reload.exchange = true
 		m.askReload(name)
 	case unix.SIGWINCH:
 		m.log.Info("signal without effect", "signal", name)

@@ -84,6 +84,10 @@ func count(workers int) string {
 // words tells of a reload that runs, or that the last one failed.
 func (r *reload) words() string {
 	switch r.step {
+	case checking:
+		return "reload: trying the new binary"
+	case quieting:
+		return "reload: executing the new binary"
 	case reading:
 		return "reload: reading the configuration"
 	case raising:
@@ -103,5 +107,12 @@ func (r *reload) words() string {
 
 // under reports that somebody waits for the outcome of a reload.
 func (r *reload) under() bool {
-	return r.step == reading || r.step == raising || r.step == moving || r.step == leaving && !r.announced
+	switch r.step {
+	case checking, quieting, reading, raising, moving:
+		return true
+	case leaving:
+		return !r.announced
+	case calm, undoing:
+	}
+	return false
 }

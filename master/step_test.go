@@ -9,12 +9,14 @@ import (
 // Every pair that is not listed changes nothing.
 func TestStepsOfAReload(t *testing.T) {
 	lawful := map[step]map[turn]step{
-		calm:    {asked: reading},
-		reading: {settled: raising, failed: undoing},
-		raising: {raised: moving, failed: undoing},
-		moving:  {moved: leaving, failed: undoing},
-		leaving: {gone: calm},
-		undoing: {gone: calm},
+		calm:     {asked: reading, differs: checking},
+		checking: {approved: quieting, failed: undoing},
+		quieting: {executed: reading, failed: undoing},
+		reading:  {settled: raising, failed: undoing},
+		raising:  {raised: moving, failed: undoing},
+		moving:   {moved: leaving, failed: undoing},
+		leaving:  {gone: calm},
+		undoing:  {gone: calm},
 	}
 	for from := range numSteps {
 		for event := range numTurns {

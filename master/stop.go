@@ -8,6 +8,7 @@ import (
 	"github.com/indrik/indrik/activation"
 	"github.com/indrik/indrik/control"
 	"github.com/indrik/indrik/gateway"
+	"github.com/indrik/indrik/pool"
 )
 
 // stragglers is how long gateway and mold may take to leave once they have
@@ -38,8 +39,10 @@ func (m *master) stop(reason string) {
 	m.tellStopping()
 	m.chronicle.Note(control.Event{What: "stopping", Generation: m.gen.number, Reason: reason})
 	m.reloads.Dropped(errStopped, m.gen.number, m.reload.began)
-	if m.reload.step == reading || m.reload.step == raising || m.reload.step == moving {
+	switch m.reload.step {
+	case checking, quieting, reading, raising, moving:
 		m.undo()
+	case calm, leaving, undoing:
 	}
 	for _, gt := range m.gates() {
 		switch {
@@ -141,6 +144,9 @@ func (m *master) judgeStop(now time.Time) {
 
 // poolEnded hears that no worker is left.
 func (m *master) poolEnded(g *generation, err error) {
+	if errors.Is(err, pool.ErrSuspended) {
+		return // another goes on with its workers
+	}
 	g.ended = true
 	if err != nil {
 		m.log.Error("pool ended", "gen", g.number, "error", err)

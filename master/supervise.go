@@ -199,8 +199,10 @@ func (m *master) knows(pid int) bool {
 
 // children are the processes that we started ourselves.
 func (m *master) children() (all []*child) {
-	if m.early != nil {
-		all = append(all, m.early)
+	for _, c := range []*child{m.early, m.reload.trial} {
+		if c != nil {
+			all = append(all, c)
+		}
 	}
 	for _, gt := range m.gates() {
 		if gt.child != nil {

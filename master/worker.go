@@ -33,11 +33,12 @@ type worker struct {
 	death   *pool.Death
 
 	report *dispatch.Channel
-	stacks *stackFile // where it shows what it does; nil if it cannot
-	asking *asking    // somebody waits to see that
-	silent bool       // the report socket is at its end
-	reply  []int      // the gateway's ends, one for each loop
-	own    *lane      // a lane of its own; nil if it has none
+	heard  chan struct{} // closed when nobody listens to it any more; nil if nobody has
+	stacks *stackFile    // where it shows what it does; nil if it cannot
+	asking *asking       // somebody waits to see that
+	silent bool          // the report socket is at its end
+	reply  []int         // the gateway's ends, one for each loop
+	own    *lane         // a lane of its own; nil if it has none
 }
 
 // equip makes the worker's sockets and returns its ends of them: report, its own
@@ -94,12 +95,22 @@ func (w *worker) dropOwn() {
 	}
 }
 
+// begin starts the goroutine that posts what the worker reports.
+func (w *worker) begin(post func(fact)) {
+	w.heard = make(chan struct{})
+	go w.listen(w.report, w.heard, post)
+}
+
 // listen posts what the worker reports, until its end is closed by its death or
-// ours by release. It closes our end, because the master may be gone by then.
-func (w *worker) listen(report *dispatch.Channel, post func(fact)) {
-	defer report.Close() // read side; nothing to lose
+// ours by release. It closes our end, because the master may be gone by then; not if
+// it is interrupted, for then another image of the process listens.
+func (w *worker) listen(report *dispatch.Channel, heard chan<- struct{}, post func(fact)) {
+	defer close(heard)
 	for {
 		msg, fds, err := report.Receive()
+		if interrupted(err) {
+			return
+		}
 		if word(msg) == "stacks" {
 			if file := newStackFile(msg, fds); file != nil {
 				post(stacksOffered{w, file})
@@ -108,6 +119,7 @@ func (w *worker) listen(report *dispatch.Channel, post func(fact)) {
 		}
 		closeAll(fds)
 		if err != nil {
+			_ = report.Close() // read side; nothing to lose
 			post(workerHungUp{w})
 			return
 		}

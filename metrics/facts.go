@@ -17,6 +17,16 @@ type Seconds time.Duration
 // MarshalJSON writes a number.
 func (s Seconds) MarshalJSON() ([]byte, error) { return json.Marshal(time.Duration(s).Seconds()) }
 
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (s *Seconds) UnmarshalJSON(text []byte) error {
+	var seconds float64
+	if err := json.Unmarshal(text, &seconds); err != nil {
+		return err
+	}
+	*s = Seconds(seconds * float64(time.Second))
+	return nil
+}
+
 // Facts are the state of a service at one moment. Ages and lengths of time that are
 // negative are not known.
 type Facts struct {

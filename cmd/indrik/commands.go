@@ -35,6 +35,8 @@ func command(p process) *cobra.Command {
 		return newSetup(p)
 	case "remove":
 		return newRemove(p)
+	case "preflight":
+		return newPreflight(p)
 	}
 	return nil
 }

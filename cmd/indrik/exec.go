@@ -131,7 +131,7 @@ func servePrograms(ctx context.Context, p process, read func() ([]settings.Layer
 	if values.CheckConfig() || values.PrintConfig() {
 		return programs.Check(cfg)
 	}
-	cfg.Signals = masterSignals()
+	cfg.Signals = p.signals.receive()
 	return p.programs(ctx, cfg)
 }
 

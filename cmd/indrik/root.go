@@ -64,32 +64,39 @@ func checkArgs(_ *cobra.Command, args []string) error {
 // configuration file in Python they are settled by the master, once a mold has run
 // the file.
 func serve(ctx context.Context, p process, args []string, options settings.Layer) error {
-	if programs, err := wantsPrograms(p, args, options); err != nil || programs {
-		if err != nil {
-			return err
-		}
+	programs, err := wantsPrograms(p, args, options)
+	switch {
+	case p.resume != nil: // it is the service that it was
+	case err != nil:
+		return err
+	case programs:
 		return servePrograms(ctx, p, func() ([]settings.Layer, error) { return gatherTOML(p, options) })
 	}
 	out := newOutput(p.stderr, underJournal(p.stderr, p.getenv), p.pid)
 	out.events = newEvents(out.journal)
 	defer out.Close()
 	log := newLog(out, "info")
+	cfg := newConfig(p, log)
+	cfg.Logs, cfg.Counts = out, out.counts
+	cfg.Path, cfg.Keep = binaryPath(p), keptDescriptors(p, options)
+	cfg.HoldSignals, cfg.Resume = p.signals.hold, p.resume
+	if !isDirectory(args) {
+		cfg.App = strings.Join(args, "") // one or none
+	}
+	cfg.Read = func() (master.Reading, error) {
+		return look(p, args, options, resolve)
+	}
+	cfg.InForce = func(values *settings.Values) { inForce(log, values) }
+	if p.resume != nil { // the settings are those of the image before, until they are read
+		return p.master(ctx, cfg)
+	}
 	first, err := look(p, args, options, func(args []string, layers ...settings.Layer) (*settings.Values, error) {
 		return settle(p, args, log, layers...)
 	})
 	if err != nil {
 		return err
 	}
-	cfg := newConfig(p, log)
-	cfg.Logs, cfg.Counts = out, out.counts
-	if !isDirectory(args) {
-		cfg.App = strings.Join(args, "") // one or none
-	}
 	cfg.Settings, cfg.Script = first.Settings, first.Script
-	cfg.Read = func() (master.Reading, error) {
-		return look(p, args, options, resolve)
-	}
-	cfg.InForce = func(values *settings.Values) { inForce(log, values) }
 	return p.master(ctx, cfg)
 }
 
@@ -105,7 +112,7 @@ func newConfig(p process, log hclog.Logger) master.Config {
 		Stderr:     p.stderr,
 		Version:    version,
 		Log:        log,
-		Signals:    masterSignals(),
+		Signals:    p.signals.receive(),
 	}
 }
 

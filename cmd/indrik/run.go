@@ -23,11 +23,16 @@ type process struct {
 	stdout     *os.File
 	stderr     *os.File
 
+	signals *signals       // received from when the master begins
+	resume  *master.Resume // the service that this image is to go on with; nil for none
+
 	master   func(context.Context, master.Config) error
 	gateway  func(context.Context, gateway.Process) error
 	programs func(context.Context, programs.Config) error
 	check    func(ctx context.Context, c master.Config, load bool) error
 	examine  func(context.Context, master.Config) (master.Findings, error)
+	// preflight answers on the channel.
+	preflight func(ctx context.Context, c master.Config, channel int) error
 }
 
 // run is the program. It returns the exit status once everything it started
@@ -36,9 +41,11 @@ func run(ctx context.Context, p process) int {
 	if status, asked := becomeWorker(p); asked {
 		return status
 	}
-	root := newRoot(p)
-	root.SetArgs(arguments(p))
-	err := root.ExecuteContext(ctx)
+	p.signals = &signals{}
+	err := p.takeResume()
+	if err == nil {
+		err = carryOn(ctx, p)
+	}
 	if err != nil {
 		// If stderr cannot be written, the status is the only word left.
 		_, _ = fmt.Fprint(p.stderr, complaint(err, underJournal(p.stderr, p.getenv)))
@@ -53,6 +60,13 @@ func arguments(p process) []string {
 		return args
 	}
 	return newFlags().join(args)
+}
+
+// execute does what the arguments say.
+func execute(ctx context.Context, p process) error {
+	root := newRoot(p)
+	root.SetArgs(arguments(p))
+	return root.ExecuteContext(ctx)
 }
 
 // complaint is the last line a user sees. The journal is told by the prefix

@@ -5,7 +5,11 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // surviveBrokenPipes keeps a process alive whose standard output or error is read
@@ -16,17 +20,120 @@ func surviveBrokenPipes() {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // nobody listens; the write's error is enough
 }
 
-// masterSignals starts to receive the signals that mean something to the
-// master. It is never undone: a SIGTERM that arrives after the master's last
-// act must not turn exit status 0 into death by a signal. The channel holds a
-// burst of them; the master reads it in its loop.
-func masterSignals() <-chan os.Signal {
-	surviveBrokenPipes()
-	signals := make(chan os.Signal, 32)
-	signal.Notify(signals,
+// signals are those that mean something to the master. The zero value receives none.
+type signals struct {
+	channel chan os.Signal // nil before receive
+}
+
+// ofMaster are the signals that the master obeys.
+func ofMaster() []os.Signal {
+	return []os.Signal{
 		syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM,
-		syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTTIN, syscall.SIGTTOU, syscall.SIGWINCH)
-	return signals
+		syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTTIN, syscall.SIGTTOU, syscall.SIGWINCH,
+	}
+}
+
+// receive starts to receive them. It is never undone: a SIGTERM that arrives after the
+// master's last act must not turn exit status 0 into death by a signal. The channel
+// holds a burst of them; the master reads it in its loop.
+func (s *signals) receive() <-chan os.Signal {
+	surviveBrokenPipes()
+	if s.channel == nil {
+		s.channel = make(chan os.Signal, 32)
+		signal.Notify(s.channel, ofMaster()...)
+	}
+	return s.channel
+}
+
+// hold prepares for the exec of another image. From its return on
+//
+//	USR1, USR2, TTIN, TTOU, WINCH  wait in the kernel, blocked, until that image receives them
+//	HUP                            is ignored: the reload that executes the image comes after it
+//	INT, QUIT, TERM                end the process, unless it has got to receive already
+//
+// and the channel has those that came before. The last cannot be held: the runtime of
+// the next image unblocks them in its first instants and installs a handler before any
+// code of ours runs (runtime.blockableSig). The other exceptions are of microseconds: a
+// thread that the first image makes between hold and the exec has nothing blocked (in
+// those after it, threads are born with the mask that the exec left), and with cgo the
+// runtime cannot block signals in all threads. What such a thread receives is lost.
+//
+// resume undoes it, on the goroutine that called hold.
+func (s *signals) hold() (resume func()) {
+	runtime.LockOSThread() // the thread that executes leaves its mask to the next image
+	set := setOf(heldSignals())
+	everywhere := maskEverywhere(unix.SIG_BLOCK, &set)
+	if !everywhere {
+		_ = unix.PthreadSigmask(unix.SIG_BLOCK, &set, nil) // the arguments are right
+	}
+	signal.Ignore(syscall.SIGHUP)
+	// Those that the runtime has taken are on their way to the channel. That they have
+	// arrived only Stop can tell, and for a channel of its own it stops nothing.
+	flush := make(chan os.Signal, 1)
+	signal.Notify(flush, syscall.SIGWINCH)
+	signal.Stop(flush)
+	return func() {
+		signal.Notify(s.channel, syscall.SIGHUP)
+		if !everywhere || !maskEverywhere(unix.SIG_UNBLOCK, &set) {
+			_ = unix.PthreadSigmask(unix.SIG_UNBLOCK, &set, nil) // the arguments are right
+		}
+		runtime.UnlockOSThread()
+	}
+}
+
+// takeOver is receive for an image that was executed by another, which has held the
+// signals: to be called as early as can be.
+//
+// The runtime unblocks a signal before it installs its handler. It has none from the
+// beginning for TTIN and TTOU, and one that waited would stop the process.
+func (s *signals) takeOver() {
+	stops := []syscall.Signal{syscall.SIGTTIN, syscall.SIGTTOU}
+	waited := waiting(stops)
+	for _, sig := range stops {
+		signal.Ignore(sig)
+	}
+	s.receive()
+	for _, sig := range waited {
+		s.channel <- sig // there is room for more than there are
+	}
+}
+
+// waiting takes those of some blocked signals that wait for this process.
+func waiting(some []syscall.Signal) (found []syscall.Signal) {
+	set, now := setOf(some), unix.Timespec{}
+	for range some { // each can wait once
+		number, _, errno := syscall.RawSyscall6(unix.SYS_RT_SIGTIMEDWAIT,
+			uintptr(unsafe.Pointer(&set)), 0, uintptr(unsafe.Pointer(&now)), kernelSet, 0, 0)
+		if errno != 0 { // EAGAIN: none
+			break
+		}
+		found = append(found, syscall.Signal(number))
+	}
+	return found
+}
+
+// heldSignals are those that another image of the process finds waiting.
+func heldSignals() []syscall.Signal {
+	return []syscall.Signal{syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTTIN, syscall.SIGTTOU, syscall.SIGWINCH}
+}
+
+// maskEverywhere changes the signal mask of every thread, and reports whether it could.
+func maskEverywhere(how int, set *unix.Sigset_t) bool {
+	_, _, errno := syscall.AllThreadsSyscall6(unix.SYS_RT_SIGPROCMASK,
+		uintptr(how), uintptr(unsafe.Pointer(set)), 0, kernelSet, 0, 0)
+	return errno == 0 // ENOTSUP: linked with cgo
+}
+
+// kernelSet is the size in bytes of the kernel's sigset_t, which has a bit for each of
+// 64 signals.
+const kernelSet = 8
+
+// setOf has the bits of signals, all of which are in the first word.
+func setOf(all []syscall.Signal) (set unix.Sigset_t) {
+	for _, number := range all {
+		set.Val[0] |= 1 << (number - 1)
+	}
+	return set
 }
 
 // gatewaySignals returns a context that ends at SIGTERM, which makes the

@@ -33,5 +33,6 @@ func thisProcess() process {
 		programs:   programs.Run,
 		check:      master.Check,
 		examine:    master.Examine,
+		preflight:  master.Preflight,
 	}
 }

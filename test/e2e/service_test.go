@@ -30,6 +30,7 @@ type launch struct {
 	sockets []*os.File // passed as systemd passes them
 	names   string     // LISTEN_FDNAMES for them
 	program []string   // in place of indrik and its options
+	binary  string     // in place of the indrik that all tests share
 }
 
 // service is an indrik that runs.
@@ -108,7 +109,11 @@ func (s *service) command(l launch) *exec.Cmd {
 	if l.app != "" {
 		args = append(args, l.app)
 	}
-	cmd := exec.Command(world.binary, args...)
+	binary := l.binary
+	if binary == "" {
+		binary = world.binary
+	}
+	cmd := exec.Command(binary, args...)
 	if l.program != nil {
 		cmd = exec.Command(l.program[0], l.program[1:]...)
 	}

@@ -1,0 +1,170 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// held is a binary that waits, as a preflight or when it takes over, for a file to
+// vanish.
+type held struct {
+	installed
+	gate string // while this file is there
+}
+
+// hold makes the binary wait in that step: "preflight" or "takeover".
+func (w installed) hold(step string) held {
+	w.t.Helper()
+	h := held{w, filepath.Join(w.dir, "hold")}
+	w.put("hold", "")
+	_ = os.Remove(filepath.Join(w.dir, "held")) // of the time before
+	sign := map[string]string{"preflight": "==", "takeover": "!="}[step]
+	// Not a shell: those unblock signals.
+	w.script(fmt.Sprintf(`#!%s -SE
+import os, sys, time
+if sys.argv[1] %s "preflight":
+    open(%q, "w").close()
+    while os.path.exists(%q):
+        time.sleep(0.01)
+os.execv(%q, ["indrik"] + sys.argv[1:])
+`, world.python, sign, filepath.Join(w.dir, "held"), h.gate, later(w.t)))
+	return h
+}
+
+// reached waits until the binary waits.
+func (h held) reached(s *service) {
+	h.t.Helper()
+	s.until("the new binary has been reached", func() bool {
+		_, err := os.Stat(filepath.Join(h.dir, "held"))
+		return err == nil
+	})
+}
+
+func (h held) release() {
+	h.t.Helper()
+	if err := os.Remove(h.gate); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// Every process may be killed at the steps of a reload that an exec adds; something
+// serves after it, unless it is the master itself that was killed. Those without an
+// exec are in reload_faults_test.go. A full disk is no fault here: nothing of the
+// state is in a file.
+func TestKillsAroundAnExec(t *testing.T) {
+	for _, fault := range []struct{ step, victim, outcome string }{
+		{"preflight", "preflight", "failed"},
+		{"preflight", "mold", "done"},
+		{"preflight", "gateway", "done"},
+		{"preflight", "worker", "done"},
+		{"takeover", "mold", "done"},
+		{"takeover", "gateway", "done"},
+		{"takeover", "worker", "done"},
+		{"takeover", "new image", "gone"},
+	} {
+		t.Run(fault.step+"/"+fault.victim, func(t *testing.T) {
+			w := install(t, later(t))
+			s := serve(t, w.launch("-w", "2"))
+			s.allow("reload failed", "worker ended", "mold ended", "gateway ended")
+			s.allServe(2)
+			h := w.hold(fault.step)
+			s.kill(s.pid, syscall.SIGUSR2)
+			h.reached(s)
+			victim := s.pid
+			switch fault.victim {
+			case "preflight":
+				victim = s.child("indrik")
+			case "worker":
+				victim = s.children("worker")[0]
+			case "mold", "gateway":
+				victim = s.the(fault.victim)
+			}
+			s.kill(victim, syscall.SIGKILL)
+			if fault.outcome == "gone" {
+				<-s.ended
+				s.until("nobody is left", func() bool { return len(marked(s.mark)) == 0 })
+				return
+			}
+			h.release()
+			s.stderr.await(t, 1, "indrik.master: reload "+fault.outcome)
+			s.until("whoever was killed is replaced", func() bool {
+				return len(s.children("worker")) == 2 && len(s.children("mold")) == 1 && len(s.children("gateway")) == 1
+			})
+			s.hangUp()
+			s.wants("/version", 200, "1")
+			w.version("2")
+			w.replace(later(t))
+			s.reload(s.stderr.count("reload done") + 1)
+			s.wants("/version", 200, "2")
+			s.stop()
+		})
+	}
+}
+
+// child returns the only child of the master that is called so.
+func (s *service) child(name string) (pid int) {
+	s.t.Helper()
+	s.until("one child "+name, func() bool {
+		for _, one := range processes() {
+			if parent(one) == s.pid && role(one) == "" {
+				pid = one
+			}
+		}
+		return pid != 0
+	})
+	return pid
+}
+
+// Signals that come while there is no master to hear them, in the middle of an exec,
+// are obeyed by the new image. A HUP then asks for what is under way.
+func TestSignalsDuringAnExec(t *testing.T) {
+	w := install(t, later(t))
+	s := serve(t, w.launch("-w", "1"))
+	s.allow("number of workers is at its bound")
+	h := w.hold("takeover")
+	s.kill(s.pid, syscall.SIGUSR2)
+	h.reached(s)
+	for _, sig := range []syscall.Signal{syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTTIN, syscall.SIGTTOU, syscall.SIGWINCH, syscall.SIGHUP} {
+		s.kill(s.pid, sig)
+	}
+	w.version("2")
+	w.replace(later(t))
+	h.release()
+	s.stderr.await(t, 2, "indrik.master: reload done")
+	s.wants("/version", 200, "2")
+	for _, part := range []string{"signal without effect: signal=SIGWINCH", "reload put off: signal=SIGUSR2", "signal=SIGTTOU", "signal=SIGTTIN"} {
+		if n := s.stderr.count(part); n != 1 {
+			t.Errorf("%q: %d lines, want 1", part, n)
+		}
+	}
+	if n := s.stderr.count("log files reopened"); n != 3 { // two reloads and USR1
+		t.Errorf("log files were reopened %d times, want 3", n)
+	}
+	for n := range 6 { // and at no particular time
+		s.hangUp()
+		s.kill(s.pid, syscall.SIGUSR2)
+		time.Sleep(time.Duration(n) * 4 * time.Millisecond) // that is what varies
+		for _, sig := range []syscall.Signal{syscall.SIGHUP, syscall.SIGTTIN, syscall.SIGWINCH} {
+			s.kill(s.pid, sig)
+		}
+		s.stderr.await(t, n+2, "signal without effect: signal=SIGWINCH")
+		s.stderr.await(t, n+3, "indrik.master: reload done")
+	}
+	s.stop()
+}
+
+// A stop during a preflight does not wait for it.
+func TestStopDuringAPreflight(t *testing.T) {
+	w := install(t, later(t))
+	s := serve(t, w.launch("-w", "1"))
+	h := w.hold("preflight")
+	s.kill(s.pid, syscall.SIGUSR2)
+	h.reached(s)
+	s.kill(s.pid, syscall.SIGHUP)
+	s.stderr.await(t, 1, "reload put off")
+	s.stop()
+}
