@@ -19,7 +19,7 @@ const module = "github.com/indrik/indrik"
 // and a leaf imports none. Changing this table is a design change and gets a
 // sentence in the commit.
 var layers = map[string][]string{
-	"cmd/indrik": {"master", "gateway", "settings", "activation", "control", "unitfiles", "hosting", "logsink", "statsd", "programs"}, // activation: to refuse an address as any other option
+	"cmd/indrik": {"master", "gateway", "settings", "activation", "control", "unitfiles", "hosting", "logsink", "statsd", "programs", "top"}, // activation: to refuse an address as any other option
 	"master":     {"cgroup", "cgroup/parts", "desk", "proc", "gateway", "pool", "dispatch", "settings", "activation", "control", "python", "logsink", "statsd", "pidfile", "metrics"},
 	"gateway":    {"accesslog", "logsink", "statsd", "gateway/certs", "gateway/negotiate", "gateway/static", "gateway/uwsgi", "dispatch", "http1", "websocket"},
 	"programs":   {"cgroup", "cgroup/parts", "desk", "proc", "control", "pool", "settings", "activation", "pidfile"}, // a master like the other, of workers that are any program
@@ -46,6 +46,7 @@ var layers = map[string][]string{
 	"statsd":            {},
 	"python":            {}, // the Python side, embedded
 	"unitfiles":         {},
+	"top":               {"control"}, // a service on a terminal; cmd finds service and terminal
 	"websocket":         {},
 
 	"bench/load": {}, // a client of any server, ours or not

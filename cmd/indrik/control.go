@@ -30,6 +30,7 @@ type asked struct {
 func verbs() map[string]func(*asked, *cobra.Command) {
 	return map[string]func(*asked, *cobra.Command){
 		"status":    statusCommand,
+		"top":       topCommand,
 		"workers":   workersCommand,
 		"requests":  requestsCommand,
 		"events":    eventsCommand,
@@ -45,6 +46,7 @@ func verbs() map[string]func(*asked, *cobra.Command) {
 // newControl makes the command of a verb; nil if there is no such verb.
 //
 //	indrik status|workers|requests|events|rollback [NAME]
+//	indrik top [NAME] [--once]
 //	indrik reload [NAME] [--wait=false]
 //	indrik scale [NAME] N|+N|-N
 //	indrik recycle [NAME] SLOT|all

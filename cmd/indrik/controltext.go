@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,7 +10,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"github.com/indrik/indrik/control"
 )
@@ -83,7 +81,7 @@ func (a *asked) statusText(s serviceStatus) string {
 
 // dot is green where all is well and the terminal has colours.
 func (a *asked) dot(s control.Status) string {
-	if _, err := unix.IoctlGetTermios(int(fd(a.stdout)), unix.TCGETS); err != nil || a.getenv("NO_COLOR") != "" {
+	if !a.colours(a.stdout) {
 		return "●"
 	}
 	colour := "32" // green
@@ -91,15 +89,6 @@ func (a *asked) dot(s control.Status) string {
 		colour = "33" // yellow
 	}
 	return "\x1b[" + colour + "m●\x1b[0m"
-}
-
-// fd is the number of an open file, without the side effect of Fd on its mode.
-func fd(f *os.File) (number uintptr) {
-	number = ^uintptr(0)
-	if raw, err := f.SyscallConn(); err == nil {
-		_ = raw.Control(func(fd uintptr) { number = fd }) // closed: as if there were none
-	}
-	return number
 }
 
 func reloadText(r control.Reload) string {

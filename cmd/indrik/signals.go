@@ -157,3 +157,12 @@ func gatewaySignals(parent context.Context) (context.Context, context.CancelFunc
 	}()
 	return ctx, func() { cancel(nil) }
 }
+
+// terminalSignals returns a context that ends when a terminal's user or system has had
+// enough, and a channel of the signals after which the terminal is another.
+func terminalSignals(parent context.Context) (context.Context, <-chan os.Signal, context.CancelFunc) {
+	changes := make(chan os.Signal, 4)
+	signal.Notify(changes, syscall.SIGWINCH, syscall.SIGCONT)
+	ctx, stop := signal.NotifyContext(parent, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
+	return ctx, changes, stop
+}
