@@ -122,10 +122,10 @@ func (s *service) exchange(nth int) {
 // notices; the process is the same, and no larger than after the first time.
 func TestReexecUnderLoad(t *testing.T) {
 	w := install(t, later(t))
-	s := serve(t, w.launch("-w", "2"))
-	s.allServe(2)
-	kept := s.load(3, "/")
-	single := s.loadWith(3, "/", "Connection: close\r\n")
+	s := serve(t, w.launch("-w", "1"))
+	s.allServe(1)
+	kept := s.load(2, "/")
+	single := s.loadWith(1, "/", "Connection: close\r\n")
 	before, memory := 0, 0
 	for n := range 20 {
 		s.exchange(n + 1)
@@ -141,6 +141,9 @@ func TestReexecUnderLoad(t *testing.T) {
 	single.flows()
 	kept.end().atMost(t, nil)
 	single.end().atMost(t, nil)
+	if dials := kept.dials.Load(); dials != 2 {
+		t.Errorf("clients that keep their connections made %d, want 2", dials)
+	}
 	s.hangUp()
 	s.until("the master has as many descriptors as after the first", func() bool { return descriptors(t, s.pid) <= before })
 	if now := resident(t, s.pid); now > memory*3/2 {
