@@ -20,10 +20,11 @@ type Status struct {
 	Generation int        `json:"generation"`
 	Wanted     int        `json:"wanted"` // workers
 	LogLevel   string     `json:"log_level"`
-	Gateway    Gateway    `json:"gateway"`
-	Totals     Totals     `json:"totals"`
+	Program    []string   `json:"program,omitempty"` // that the workers are, with its arguments; then there is no gateway and no mold
+	Gateway    Gateway    `json:"gateway,omitzero"`
+	Totals     Totals     `json:"totals,omitzero"`
 	Pressure   *Pressure  `json:"pressure,omitempty"` // of all processes of the service
-	Mold       Process    `json:"mold"`
+	Mold       Process    `json:"mold,omitzero"`
 	Master     Process    `json:"master"`
 	Workers    []Worker   `json:"workers"`
 	Listeners  []Listener `json:"listeners"`
@@ -61,14 +62,28 @@ type Worker struct {
 	Slot       int     `json:"slot"`
 	Generation int     `json:"generation"`
 	Phase      string  `json:"phase"`
-	For        float64 `json:"phase_seconds"` // how long it has been in it
-	Seats      int     `json:"seats"`
-	Busy       int     `json:"busy"` // seats that hold a request, as far as the scoreboard shows them
+	For        float64 `json:"phase_seconds"`   // how long it has been in it
+	Seats      int     `json:"seats,omitempty"` // 0: it is a program, and what follows about requests is not known
+	Busy       int     `json:"busy"`            // seats that hold a request, as far as the scoreboard shows them
 	Oldest     float64 `json:"request_seconds,omitempty"`
 	Answered   uint64  `json:"answered"`
 	Restarts   uint64  `json:"restarts"` // of this slot, that were its workers' fault
 	Leaves     bool    `json:"leaving,omitempty"`
-	Group      *Group  `json:"group,omitempty"` // if it has a control group of its own
+	Status     string  `json:"status,omitempty"` // what a program says of itself
+	Group      *Group  `json:"group,omitempty"`  // if it has a control group of its own
+}
+
+// MarshalJSON leaves out what is not known of a program.
+func (w Worker) MarshalJSON() ([]byte, error) {
+	type whole Worker
+	if w.Seats > 0 {
+		return json.Marshal(whole(w))
+	}
+	return json.Marshal(struct {
+		whole
+		Busy     *int    `json:"busy,omitempty"`
+		Answered *uint64 `json:"answered,omitempty"`
+	}{whole: whole(w)})
 }
 
 // Listener is a socket that clients connect to.

@@ -30,34 +30,12 @@ func (c *clerk) Reload(ctx context.Context) (control.Reload, error) {
 
 // Outcome tells of a reload; of one that is not over it waits for news.
 func (c *clerk) Outcome(ctx context.Context, id int64, wait time.Duration) (control.Reload, error) {
-	over := time.NewTimer(wait)
-	defer over.Stop()
-	for first := true; ; first = false {
-		var news <-chan struct{}
-		r, err := ask(ctx, c.m, func() (control.Reload, error) {
-			news = c.m.reloads.Next()
-			r, known := c.m.findReload(id)
-			if !known {
-				return r, control.Errorf(http.StatusNotFound, "no reload %d is known; the last %d are", id, desk.KeptReloads)
-			}
-			return r, nil
-		})
-		if err != nil || r.Over() || !first || wait == 0 {
-			return r, err
-		}
-		select {
-		case <-news:
-		case <-over.C:
-		case <-ctx.Done():
-			return r, context.Cause(ctx)
-		}
-	}
+	return desk.Await(ctx, c.m.put, &c.m.reloads, c.m.findReload, id, wait)
 }
 
 // Rollback is refused: the generation before is not kept in this version.
 func (c *clerk) Rollback(context.Context) (control.Reload, error) {
-	return control.Reload{}, control.Errorf(http.StatusNotImplemented,
-		"the generation before is not kept in this version; put the old version back where it was and reload")
+	return control.Reload{}, desk.ErrNoRollback
 }
 
 // Scale changes the number of workers.

@@ -24,6 +24,7 @@ type Config struct {
 	Env            []string // the environment, as os.Environ has it
 	PID            int      // of this process, to which systemd addresses its variables
 	Stdout, Stderr *os.File
+	Version        string
 	Log            hclog.Logger
 	Logs           Logs // where Log writes; nil if that is settled
 	// Signals brings HUP, INT, QUIT, TERM, USR1, USR2, TTIN, TTOU and WINCH.

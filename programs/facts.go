@@ -22,6 +22,9 @@ type (
 	}
 	// workerQuiet: everything that a worker sent before its end has been heard.
 	workerQuiet struct{ worker *worker }
+	// questionAsked: somebody outside the loop wants an answer from its state. answer
+	// must not wait.
+	questionAsked struct{ answer func() }
 	// slotMoved: a pool moved a slot.
 	slotMoved struct {
 		gen    *generation

@@ -34,7 +34,8 @@ type generation struct {
 
 // signs are what a pool reads of a worker, on a goroutine of its own.
 type signs struct {
-	beat    atomic.Int64 // instant of the last one, in nanoseconds of CLOCK_MONOTONIC
+	beat    atomic.Int64           // instant of the last one, in nanoseconds of CLOCK_MONOTONIC
+	said    atomic.Pointer[string] // the status that it sent last; nil: none
 	leaving atomic.Bool
 }
 
@@ -60,6 +61,7 @@ func (m *master) newGeneration(p *plan, wanted, size int) (*generation, error) {
 		Spawn:      func(slot pool.SlotID) { m.facts.post(spawnWanted{g, slot}) },
 		Activity:   g.activity,
 		Changed:    func(c pool.Change) { m.facts.post(slotMoved{g, c}) },
+		Explain:    func(d *pool.Death) { g.explain(d, m.oom) },
 		Log:        log,
 	})
 	return g, err

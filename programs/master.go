@@ -11,6 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/indrik/indrik/activation"
+	"github.com/indrik/indrik/cgroup"
+	"github.com/indrik/indrik/cgroup/parts"
+	"github.com/indrik/indrik/control"
+	"github.com/indrik/indrik/desk"
 	"github.com/indrik/indrik/pool"
 )
 
@@ -37,13 +41,20 @@ type master struct {
 	reload    reload
 	last      int // number of the last generation that was made
 	leftovers []leftover
+	parts     *parts.Parts
+	oom       *cgroup.OOMKills
+	scales    scales
 	printing  []*prefixer // that have more to copy
 
-	stage    stage
-	began    time.Time
-	asked    time.Time // stopping: when a signal asked for it
-	deadline time.Time // stopping: when quick has lost its patience; zero before
-	outcome  error     // what Run returns
+	stage     stage
+	began     time.Time
+	asked     time.Time // when a signal asked for the stop
+	farewell  farewell
+	deadline  time.Time // stopping: when quick has lost its patience; zero before
+	outcome   error     // what Run returns
+	reloads   desk.Reloads
+	chronicle desk.Chronicle
+	levels    desk.Levels
 	voice
 }
 
@@ -56,10 +67,16 @@ const (
 	stopping              // asked to leave, or failed
 )
 
+// String is what the status on the control socket says.
+func (s stage) String() string {
+	return [...]string{booting: "booting", serving: "serving", stopping: "stopping"}[s]
+}
+
 func newMaster(cfg Config) *master {
 	return &master{
 		cfg: cfg, env: lookup(cfg.Env), log: cfg.Log.Named("master"), facts: newMailbox(),
 		berths: make(map[pool.SlotID]*berth), chosen: make(map[string]string), store: make(store), began: time.Now(),
+		oom: cgroup.WatchOOM(parts.Master),
 	}
 }
 
@@ -87,6 +104,7 @@ func (m *master) prepare(ctx context.Context) (err error) {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("become child subreaper: %w", err)
 	}
+	m.parts = parts.Divide(p.settings.ControlGroups(), p.settings.WorkerMemoryHigh() > 0, m.log)
 	m.gen, err = m.newGeneration(p, p.workers(), p.workers())
 	return err
 }
@@ -102,7 +120,7 @@ func (m *master) run(ctx context.Context) error {
 		select {
 		case <-stop:
 			stop = nil // heard once; a nil channel never fires again
-			m.stop(context.Cause(ctx).Error())
+			m.askStop(context.Cause(ctx).Error())
 		case sig := <-m.cfg.Signals:
 			m.signalled(sig)
 		case <-m.facts.wake:
@@ -116,6 +134,7 @@ func (m *master) run(ctx context.Context) error {
 		m.settle()
 	}
 	m.killChildren()
+	m.parts.Tidy(time.Now()) // of those that are empty by now
 	m.awaitOutput()
 	if m.outcome == nil {
 		m.log.Info("stopped", "after", time.Since(m.began).Round(time.Millisecond))
@@ -131,6 +150,10 @@ func (m *master) heard(f fact) {
 	case workerSaid:
 		f.worker.ear.taken()
 		m.hear(f.worker, f.notice)
+	case questionAsked:
+		f.answer()
+	case workersWeighed:
+		m.workersWeighed(f)
 	case workerQuiet:
 		f.worker.silent = true
 	case slotMoved:
@@ -173,7 +196,11 @@ func (m *master) ticked(now time.Time) {
 		}
 	}
 	m.killLeftovers(now)
+	m.parts.Tidy(now)
+	m.oom.Refresh(now)
+	m.weigh(now)
 	m.sweep()
+	m.judgeFarewell(now)
 	m.judgeStop(now)
 	m.ping(now)
 	m.extend(now)
@@ -250,6 +277,8 @@ func (m *master) slotMoved(g *generation, c pool.Change) {
 		return
 	}
 	w.died, w.death = time.Now(), c.Death
+	m.chronicle.Buried(g.number, c.Death)
+	m.parts.Died(w.part(), int(w.slot))
 	m.leftovers = append(m.leftovers, leftover{group: w.pid, entry: "NOTIFY_SOCKET=" + w.ear.address, slot: int(w.slot), until: w.died.Add(leftoverTime)})
 	m.killLeftovers(w.died)
 	if !c.Death.Booted && c.Death.Cause != pool.Asked {
@@ -278,6 +307,7 @@ func (m *master) serve() {
 	}
 	m.stage = serving
 	m.tellReady()
+	m.chronicle.Note(control.Event{What: "serving", Generation: m.gen.number})
 	m.log.Info("serving", "gen", m.gen.number, "ready", t.ready, "workers", m.gen.wanted,
 		"after", time.Since(m.began).Round(time.Millisecond))
 }
@@ -313,6 +343,7 @@ func (m *master) release() {
 	m.stopListening()
 	m.store.close()
 	if m.plan != nil {
+		m.closeDoor(m.plan.door)
 		m.plan.pidFile.Remove()
 	}
 	if m.notifier != nil {

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"golang.org/x/sys/unix"
 
@@ -118,6 +119,12 @@ func (n *notice) close() {
 // oneLine makes a worker's status fit for ours.
 func oneLine(text string, limit int) string {
 	line := strings.Join(strings.Fields(strings.ToValidUTF8(text, "\uFFFD")), " ")
+	line = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return unicode.ReplacementChar // a terminal could obey it
+		}
+		return r
+	}, line)
 	for i := range line {
 		if i > limit {
 			return line[:i] + "…"

@@ -12,6 +12,7 @@ import (
 
 	"github.com/indrik/indrik/activation"
 	"github.com/indrik/indrik/cgroup"
+	"github.com/indrik/indrik/desk"
 	"github.com/indrik/indrik/pidfile"
 	"github.com/indrik/indrik/pool"
 	"github.com/indrik/indrik/settings"
@@ -31,6 +32,7 @@ type plan struct {
 	fresh    []activation.Socket // those of them that were opened for this plan
 	single   []activation.Bind   // to bind once for each worker
 	pidFile  pidfile.File
+	door     *desk.Door // the control socket; nil for none
 }
 
 // outline makes a plan as far as it needs nothing that another process may have, and
@@ -73,6 +75,9 @@ func (m *master) draft(ctx context.Context, s *settings.Values) (p *plan, err er
 		return p, err
 	}
 	if err := m.openSockets(ctx, p); err != nil {
+		return p, err
+	}
+	if err := m.openDoor(ctx, p); err != nil {
 		return p, err
 	}
 	p.pidFile, err = m.renewPIDFile(s.PIDFile())
@@ -121,6 +126,10 @@ func (m *master) discard(p *plan) {
 		m.closeSocket(s)
 	}
 	p.fresh = nil
+	if m.plan == nil || m.plan.door != p.door {
+		m.closeDoor(p.door)
+		p.door = nil
+	}
 	if m.plan == nil || m.plan.pidFile != p.pidFile {
 		p.pidFile.Remove()
 	}
@@ -151,6 +160,9 @@ func (m *master) enact(p *plan) {
 			_ = unix.Listen(s.FD, p.settings.Backlog()) // it listens already: only the number changes
 		}
 	}
+	if before.door != p.door {
+		m.closeDoor(before.door)
+	}
 	if before.pidFile != p.pidFile {
 		before.pidFile.Remove()
 	}
@@ -161,6 +173,7 @@ func (m *master) enact(p *plan) {
 	}
 	if m.cfg.InForce != nil {
 		m.cfg.InForce(p.settings)
+		m.levels.Configured()
 	}
 }
 

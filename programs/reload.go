@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/indrik/indrik/activation"
+	"github.com/indrik/indrik/control"
 )
 
 // reload is the exchange of one generation for the next.
@@ -14,22 +15,36 @@ import (
 type reload struct {
 	next  *generation
 	began time.Time
-	again bool  // it was asked for once more meanwhile
 	why   error // the last one failed
 }
 
-// askReload begins a reload.
-func (m *master) askReload(signal string) {
-	switch {
-	case m.stage == stopping:
-		return
-	case m.stage == booting || m.reload.next != nil:
-		m.reload.again = true
-		m.log.Info("reload postponed", "signal", signal, "until", "the programs that are being started are ready")
-		return
+// askReload begins a reload, or remembers that one was asked for. It returns what the
+// register has of it.
+func (m *master) askReload(from string) control.Reload {
+	if m.stage == stopping || m.farewell.begun() {
+		m.log.Info("reload not begun", "signal", from, "reason", "the service is stopping")
+		return control.Reload{}
 	}
-	m.log.Info("reloading", "signal", signal)
+	wish := m.reloads.Asked(time.Now())
+	if m.stage == booting || m.reload.next != nil {
+		m.log.Info("reload put off", "signal", from, "until", "the programs that are being started are ready")
+	} else {
+		m.beginReload()
+	}
+	known, _ := m.findReload(wish.ID)
+	return known
+}
+
+// findReload looks a reload up in the register.
+func (m *master) findReload(id int64) (control.Reload, bool) {
+	return m.reloads.Find(id, m.reload.began, m.progress())
+}
+
+func (m *master) beginReload() {
 	m.reload = reload{began: time.Now()}
+	m.reloads.Begun(m.reload.began)
+	m.chronicle.Note(control.Event{What: "reload begun", Generation: m.gen.number})
+	m.log.Info("reload begun", "gen", m.gen.number)
 	m.told(m.notifier.Reloading(activation.Monotonic(), "reload: reading the configuration"))
 	if err := m.raise(); err != nil {
 		m.failReload(err)
@@ -89,8 +104,8 @@ func (m *master) share(p *plan, wanted int) int {
 func (m *master) proceed() {
 	next := m.reload.next
 	if next == nil {
-		if m.reload.again && m.stage == serving {
-			m.askReload("HUP")
+		if m.reloads.Queued != nil && m.stage == serving {
+			m.beginReload()
 		}
 		return
 	}
@@ -116,23 +131,27 @@ func (m *master) proceed() {
 func (m *master) change() {
 	old, next := m.gen, m.reload.next
 	began := m.reload.began
-	m.gen, m.reload = next, reload{again: m.reload.again}
+	m.gen, m.reload = next, reload{}
 	old.replaced = began
 	m.old = append(m.old, old)
 	m.enact(next.plan)
 	next.resize(next.wanted)
 	old.leave(errReplaced)
+	m.reloads.Ended(nil, next.number, began)
+	m.chronicle.Note(control.Event{What: "reload done", Generation: next.number})
 	m.tellReady()
-	m.log.Info("new generation serves", "gen", next.number, "workers", next.wanted, "after", time.Since(began).Round(time.Millisecond))
+	m.log.Info("generation took over", "gen", next.number, "workers", next.wanted, "after", time.Since(began).Round(time.Millisecond))
 }
 
 // failReload goes back to the generation that serves.
 func (m *master) failReload(why error) {
 	m.log.Error("reload failed", "error", why, "gen", m.gen.number, "after", time.Since(m.reload.began).Round(time.Millisecond))
+	m.reloads.Ended(why, m.gen.number, m.reload.began)
+	m.chronicle.Note(control.Event{What: "reload failed", Generation: m.gen.number, Reason: why.Error()})
 	if m.reload.next != nil {
 		m.undo()
 	}
-	m.reload = reload{again: m.reload.again, why: why}
+	m.reload = reload{why: why}
 	m.tellReady()
 }
 

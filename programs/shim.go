@@ -1,6 +1,7 @@
 package programs
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -26,11 +27,29 @@ func shimArguments(report int, umask, path string, argv []string) []string {
 	return append([]string{strconv.Itoa(report), umask, path}, argv...)
 }
 
+// awaitLeave waits until the master has put this process where it belongs. What the
+// program forks, it forks there.
+func awaitLeave(report int) error {
+	for {
+		var word [1]byte
+		n, err := unix.Read(report, word[:])
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return fmt.Errorf("wait for the master: %w", err)
+		case n == 0:
+			return errors.New("the master is gone")
+		default:
+			return nil
+		}
+	}
+}
+
 // Become makes the calling process the program that args, those after
 // [ShimCommand], name. It sets LISTEN_PID, and WATCHDOG_PID if a watchdog is
 // set, to pid, which is the calling process, and does not return unless it
-// fails. The master is told why on the descriptor that args name; the caller
-// exits with [StatusExec].
+// fails. It waits for a byte on the descriptor that args name, a socket of the master's,
+// who is told there why it failed; the caller exits with [StatusExec].
 //
 // It is for processes that the master starts, and nobody else.
 func Become(args, env []string, pid int) error {
@@ -42,6 +61,9 @@ func Become(args, env []string, pid int) error {
 		return fmt.Errorf("%s reports on descriptor %q, which is none", ShimCommand, args[0])
 	}
 	unix.CloseOnExec(number)
+	if err := awaitLeave(number); err != nil {
+		return err
+	}
 	if args[1] != inheritedUmask {
 		mask, err := strconv.ParseUint(args[1], 8, 9)
 		if err != nil {

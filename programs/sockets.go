@@ -57,8 +57,8 @@ func (m *master) openSockets(ctx context.Context, p *plan) error {
 	if s.ExecPerWorker() && len(p.single) == 0 {
 		return errors.New("per-worker is for TCP addresses of --bind, and there is none; name one or leave it out")
 	}
-	if s.ExecPerWorker() && s.MaxWorkerAge() > 0 {
-		return errors.New("per-worker and max-worker-age exclude each other: a successor comes into another slot, and what waits in the listener of the old one would wait for ever; leave one out")
+	if s.ExecPerWorker() && (s.MaxWorkerAge() > 0 || s.MaxWorkerMemory() > 0) {
+		return errors.New("per-worker and max-worker-age or max-worker-memory exclude each other: a successor comes into another slot, and what waits in the listener of the old one would wait for ever; leave one out")
 	}
 	for _, s := range p.sockets {
 		if m.plan != nil && !slices.Contains(p.fresh, s) {

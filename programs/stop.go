@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/indrik/indrik/control"
 	"github.com/indrik/indrik/pool"
 )
 
@@ -21,11 +22,12 @@ const (
 var (
 	errReplaced = errors.New("replaced by a reload")
 	errStopping = errors.New("the service is stopping")
+	errStopped  = errors.New("the service was told to stop")
 )
 
 // signalled obeys a signal.
 //
-//	TERM, INT    stop: programs are asked to leave; the second time, at once
+//	TERM, INT    stop, after shutdown_delay: programs are asked to leave; the second time, at once
 //	QUIT         stop at once
 //	USR1         open the log file anew
 //	TTIN, TTOU   one worker more, one less
@@ -40,24 +42,25 @@ func (m *master) signalled(sig os.Signal) {
 	name := unix.SignalName(number)
 	switch number {
 	case unix.SIGTERM, unix.SIGINT:
-		if m.stage == stopping {
+		if m.stage == stopping || m.farewell.begun() {
 			if time.Since(m.asked) >= sameWish {
 				m.log.Warn("stopping at once", "signal", name)
+				m.stop(name)
 				m.quick()
 			}
 			return
 		}
 		m.asked = time.Now()
-		m.stop(name)
+		m.askStop(name)
 	case unix.SIGQUIT:
 		m.stop(name)
 		m.quick()
 	case unix.SIGUSR1:
 		m.reopen()
 	case unix.SIGTTIN:
-		m.resize(1, name)
+		m.resize(m.target().wanted+1, name)
 	case unix.SIGTTOU:
-		m.resize(-1, name)
+		m.resize(m.target().wanted-1, name)
 	case unix.SIGHUP, unix.SIGUSR2:
 		m.askReload(name)
 	default:
@@ -74,22 +77,28 @@ func (m *master) reopen() {
 	m.log.Info("log files reopened")
 }
 
-// resize changes the number of workers by a few. During a reload it is the next
-// generation that is meant.
-func (m *master) resize(by int, signal string) {
+// target is the generation that a wish for more or fewer programs is about: during a
+// reload the next one.
+func (m *master) target() *generation {
+	if m.reload.next != nil {
+		return m.reload.next
+	}
+	return m.gen
+}
+
+// resize changes the number of workers, within 1 and what a pool can have.
+func (m *master) resize(n int, from string) {
 	if m.stage == stopping {
 		return
 	}
-	g := m.gen
-	if m.reload.next != nil {
-		g = m.reload.next
-	}
-	n := min(max(g.wanted+by, 1), pool.MaxSize)
+	g := m.target()
+	n = min(max(n, 1), pool.MaxSize)
 	if n == g.wanted {
-		m.log.Warn("number of workers is at its bound", "signal", signal, "limit", n)
+		m.log.Warn("number of workers is at its bound", "signal", from, "limit", n)
 		return
 	}
-	m.log.Info("number of workers changed", "signal", signal, "from", g.wanted, "to", n)
+	m.log.Info("number of workers changed", "signal", from, "from", g.wanted, "to", n)
+	m.chronicle.Note(control.Event{What: "workers scaled", Generation: g.number, Reason: from, Detail: inWords(n)})
 	g.wanted = n
 	if g == m.gen {
 		g.resize(n)
@@ -105,6 +114,8 @@ func (m *master) stop(reason string) {
 	limit := m.plan.settings.GracefulTimeout()
 	m.log.Info("stopping", "reason", reason, "limit", limit)
 	m.tellStopping()
+	m.chronicle.Note(control.Event{What: "stopping", Generation: m.gen.number, Reason: reason})
+	m.reloads.Dropped(errStopped, m.gen.number, m.reload.began)
 	if m.reload.next != nil {
 		m.undo()
 	}

@@ -62,7 +62,7 @@ func (m *master) ping(now time.Time) {
 // extend keeps systemd from giving up on a service that is on its way up or down and
 // within its limits.
 func (m *master) extend(now time.Time) {
-	under := m.reload.next != nil || m.stage != serving
+	under := m.reload.next != nil || m.stage != serving || m.farewell.begun()
 	if !under || now.Sub(m.extended) < extendEvery || !m.deadline.IsZero() {
 		return
 	}
@@ -92,16 +92,26 @@ func (m *master) words() string {
 	default:
 		s = fmt.Sprintf("serving: %d of %s, generation %d", t.ready, inWords(g.wanted), g.number)
 	}
-	switch next := m.reload.next; {
-	case next != nil:
-		s += fmt.Sprintf("; reload: %d of %s of generation %d ready", next.count().ready, inWords(next.wanted), next.number)
+	switch {
+	case m.reload.next != nil:
+		s += "; reload: " + m.progress()
 	case m.reload.why != nil:
 		s += "; reload failed: " + m.reload.why.Error()
 	}
 	if m.withheld != "" {
 		s += "; " + m.withheld
 	}
+	s += m.farewell.words()
 	return s + g.statuses()
+}
+
+// progress is how far the reload is that runs; "" if none does.
+func (m *master) progress() string {
+	next := m.reload.next
+	if next == nil {
+		return ""
+	}
+	return fmt.Sprintf("%d of %s of generation %d ready", next.count().ready, inWords(next.wanted), next.number)
 }
 
 // statuses is what the programs say of themselves.
@@ -128,16 +138,21 @@ func inWords(workers int) string {
 // speak sends the status line if it changed. What the programs say may change it
 // many times a second.
 func (m *master) speak() {
-	if m.notifier == nil || time.Since(m.spoke) < speakEvery && m.stage == serving {
+	if time.Since(m.spoke) < speakEvery && m.stage == serving {
 		return
 	}
 	if words := m.words(); words != m.status {
 		m.status, m.spoke = words, time.Now()
+		m.reloads.Tell() // how far it is, perhaps
 		m.told(m.notifier.Status(words))
 	}
 }
 
 func (m *master) tellReady() {
+	if m.farewell.begun() { // a reload has ended meanwhile; that we leave stays true
+		m.speak()
+		return
+	}
 	m.status, m.spoke = m.words(), time.Now()
 	m.told(m.notifier.Ready(m.status))
 }

@@ -93,14 +93,15 @@ func TestWatches(t *testing.T) {
 	}
 }
 
-// The shim tells the program its own number, changes its mask, and closes the pipe by
-// becoming it.
+// The shim waits until it may go on, tells the program its own number, changes its mask,
+// and closes the socket by becoming it.
 func TestBecome(t *testing.T) {
 	t.Parallel()
-	report, theirs, err := os.Pipe()
+	report, theirs, err := newReport()
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer report.Close()
 	said, mouth, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -108,6 +109,9 @@ func TestBecome(t *testing.T) {
 	cmd := testproc.Start(t, "becomes", theirs, mouth)
 	_ = theirs.Close() // the part has its own
 	_ = mouth.Close()
+	if _, err := report.Write([]byte{1}); err != nil {
+		t.Fatal(err)
+	}
 	if text, err := io.ReadAll(report); err != nil || len(text) > 0 {
 		t.Errorf("it reported %q, %v; want only the end of file", text, err)
 	}
@@ -120,6 +124,30 @@ func TestBecome(t *testing.T) {
 		t.Errorf("the program found %q, want its own number three times and the mask", text)
 	}
 	_ = cmd.Wait() // the end of the test looks at the rest
+}
+
+// Without its master a shim becomes nothing: nobody would ever end it.
+func TestBecomeWithoutAMaster(t *testing.T) {
+	t.Parallel()
+	report, theirs, err := newReport()
+	if err != nil {
+		t.Fatal(err)
+	}
+	said, mouth, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer said.Close()
+	cmd := testproc.Start(t, "becomes", theirs, mouth)
+	_ = theirs.Close() // the part has its own
+	_ = mouth.Close()
+	_ = report.Close()
+	if text, err := io.ReadAll(said); err != nil || len(text) > 0 {
+		t.Errorf("the program said %q, %v; want none", text, err)
+	}
+	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != StatusExec {
+		t.Errorf("it ended with %v, want status %d", err, StatusExec)
+	}
 }
 
 func TestBecomeRefusesWhatTheMasterNeverSays(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/indrik/indrik/cgroup/parts"
 	"github.com/indrik/indrik/pool"
 )
 
@@ -32,6 +33,7 @@ type worker struct {
 	waiting  time.Time // since when it was seen waiting for connections; zero: not now
 	hinted   bool      // the log was told that it says nothing
 	status   string    // its own, one line
+	large    bool      // it has too much memory, and is being replaced
 	errno    int       // that it announced
 	watchdog time.Duration
 
@@ -59,9 +61,9 @@ func (m *master) launch(g *generation, slot pool.SlotID) (w *worker, err error) 
 		return nil, fmt.Errorf("open %s: %w", os.DevNull, err)
 	}
 	defer syscall.Close(null)
-	report, theirs, err := os.Pipe()
+	report, theirs, err := newReport()
 	if err != nil {
-		return nil, fmt.Errorf("make a pipe for the outcome: %w", err)
+		return nil, err
 	}
 	defer func() { _ = theirs.Close() }() // the program has its own, or there is none
 	stdout, stderr, err := m.outputs(w)
@@ -80,6 +82,8 @@ func (m *master) launch(g *generation, slot pool.SlotID) (w *worker, err error) 
 		}
 		return nil, err
 	}
+	m.parts.PlaceLimited(w.part(), w.pid, g.plan.settings.WorkerMemoryHigh())
+	_, _ = report.Write([]byte{1}) // the shim waits for it; if it is gone, its status tells why
 	go w.learn(report)
 	go w.ear.listen(w, m.facts.post, func(sender int, err error) {
 		m.log.Debug("notification ignored", "slot", int(slot), "pid", sender, "error", err)
@@ -129,6 +133,25 @@ func (m *master) start(w *worker, files []uintptr, report uintptr) error {
 	return nil
 }
 
+// newReport makes the two ends on which a shim is told that it may become its program,
+// and says why it could not.
+func newReport() (ours, theirs *os.File, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err == nil {
+		// Only ours: each end has a mode of its own, and the shim is to wait.
+		if err = unix.SetNonblock(fds[0], true); err != nil {
+			closeAll(fds[:])
+		}
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("make a socket for the outcome: %w", err)
+	}
+	return os.NewFile(uintptr(fds[0]), "report"), os.NewFile(uintptr(fds[1]), "shim"), nil
+}
+
+// part is the name of the program's control group.
+func (w *worker) part() string { return parts.Worker(int(w.slot), w.gen.number, w.pid) }
+
 // reportLimit bounds what a shim says.
 const reportLimit = 4 << 10
 
@@ -168,7 +191,9 @@ func (m *master) hear(w *worker, n notice) {
 		w.beat(0)
 	}
 	if n.status != nil {
-		w.status = oneLine(*n.status, statusLimit)
+		said := oneLine(*n.status, statusLimit)
+		w.status = said
+		w.signs.said.Store(&said)
 	}
 	if n.errno != 0 {
 		w.errno = n.errno

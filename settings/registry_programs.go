@@ -94,7 +94,9 @@ func checkSignal(text string) error {
 // forPrograms are the other settings that mean something for programs as workers.
 func forPrograms() []string {
 	return []string{
-		"bind", "backlog", "workers", "graceful_timeout", "boot_timeout", "boot_concurrency", "ready_workers", "max_worker_age", "max_worker_age_jitter",
+		"bind", "backlog", "workers", "graceful_timeout", "shutdown_delay", "boot_timeout", "boot_concurrency", "ready_workers",
+		"max_worker_age", "max_worker_age_jitter", "max_worker_memory", "worker_memory_interval", "worker_memory_high", "control_groups",
+		"control_socket", "control_socket_mode", "control_socket_disable", "proc_name",
 		"user", "group", "umask", "initgroups", "chdir", "raw_env", "pidfile",
 		"config", "check_config", "print_config",
 		"loglevel", "errorlog", "syslog", "syslog_addr", "syslog_prefix", "syslog_facility",

@@ -49,15 +49,11 @@ func (a *asked) statusText(s serviceStatus) string {
 		line("Unit", "%s", s.Unit)
 	}
 	line("Master", "pid %d, %s, cpu %s", s.PID, megabytes(s.Master.Memory), seconds(s.Master.CPU))
-	line("Mold", "pid %d, %s", s.Mold.PID, megabytes(s.Mold.Memory))
-	g := s.Gateway
-	queue := strconv.FormatUint(g.Queued, 10)
-	if g.Oldest > 0 {
-		queue += " (for " + seconds(g.Oldest) + ")"
+	if s.Program != nil {
+		line("Program", "%s", strings.Join(quoted(s.Program), " "))
+	} else {
+		s.gatewayText(line)
 	}
-	line("Gateway", "pid %d, %s, cpu %s", g.PID, megabytes(g.Memory), seconds(g.CPU))
-	line("Requests", "%s wait, %d with workers, %d answered", queue, g.Dispatched, g.Answered)
-	line("Clients", "%d connected, %d since the gateway began", g.Connections, g.Accepted)
 	for _, l := range s.Listeners {
 		waiting := ""
 		if l.Waiting != nil {
@@ -77,6 +73,30 @@ func (a *asked) statusText(s serviceStatus) string {
 		b.WriteString("\nLast deaths:\n" + eventTable(s.Deaths))
 	}
 	return b.String()
+}
+
+// gatewayText is about what stands between workers of Python and their clients.
+func (s *serviceStatus) gatewayText(line func(name, format string, args ...any)) {
+	line("Mold", "pid %d, %s", s.Mold.PID, megabytes(s.Mold.Memory))
+	g := s.Gateway
+	queue := strconv.FormatUint(g.Queued, 10)
+	if g.Oldest > 0 {
+		queue += " (for " + seconds(g.Oldest) + ")"
+	}
+	line("Gateway", "pid %d, %s, cpu %s", g.PID, megabytes(g.Memory), seconds(g.CPU))
+	line("Requests", "%s wait, %d with workers, %d answered", queue, g.Dispatched, g.Answered)
+	line("Clients", "%d connected, %d since the gateway began", g.Connections, g.Accepted)
+}
+
+// quoted are words as a person would read them: those that need it in quotation marks.
+func quoted(words []string) []string {
+	words = slices.Clone(words)
+	for i, word := range words {
+		if q := strconv.Quote(word); word == "" || strings.Contains(word, " ") || q != `"`+word+`"` {
+			words[i] = q
+		}
+	}
+	return words
 }
 
 // dot is green where all is well and the terminal has colours.
@@ -113,29 +133,56 @@ func table(rows ...[]string) string {
 	return b.String()
 }
 
+// A column of a table of workers: what is over it, and what is in it.
+type column struct {
+	head string
+	cell func(control.Worker) string
+}
+
+// workerTable has the columns of which anything is known.
 func workerTable(all []control.Worker) string {
-	head := []string{"SLOT", "GEN", "PID", "PHASE", "FOR", "BUSY", "REQUEST", "ANSWERED", "RESTARTS", "CPU", "MEMORY", "OWN"}
-	grouped := slices.ContainsFunc(all, func(w control.Worker) bool { return w.Group != nil })
-	if grouped {
-		head = append(head, "GROUP CPU", "GROUP MEMORY", "PRESSURE")
+	columns := []column{
+		{"SLOT", func(w control.Worker) string { return strconv.Itoa(w.Slot) }},
+		{"GEN", func(w control.Worker) string { return strconv.Itoa(w.Generation) }},
+		{"PID", func(w control.Worker) string { return strconv.Itoa(w.PID) }},
+		{"PHASE", func(w control.Worker) string { return w.Phase }},
+		{"FOR", func(w control.Worker) string { return seconds(w.For) }},
 	}
-	rows := [][]string{head}
-	for _, w := range all {
-		request := "-"
-		if w.Oldest > 0 {
-			request = seconds(w.Oldest)
+	if len(all) == 0 || slices.ContainsFunc(all, func(w control.Worker) bool { return w.Seats > 0 }) {
+		columns = append(columns,
+			column{"BUSY", func(w control.Worker) string { return fmt.Sprintf("%d/%d", w.Busy, w.Seats) }},
+			column{"REQUEST", func(w control.Worker) string { return orDash(w.Oldest > 0, seconds(w.Oldest)) }},
+			column{"ANSWERED", func(w control.Worker) string { return strconv.FormatUint(w.Answered, 10) }})
+	}
+	columns = append(columns,
+		column{"RESTARTS", func(w control.Worker) string { return strconv.FormatUint(w.Restarts, 10) }},
+		column{"CPU", func(w control.Worker) string { return seconds(w.CPU) }},
+		column{"MEMORY", func(w control.Worker) string { return megabytes(w.Memory) }},
+		column{"OWN", func(w control.Worker) string { return megabytes(w.Own) }})
+	if slices.ContainsFunc(all, func(w control.Worker) bool { return w.Group != nil }) {
+		for i, head := range []string{"GROUP CPU", "GROUP MEMORY", "PRESSURE"} {
+			columns = append(columns, column{head, func(w control.Worker) string { return groupCells(w.Group)[i] }})
 		}
-		rows = append(rows, []string{
-			strconv.Itoa(w.Slot), strconv.Itoa(w.Generation), strconv.Itoa(w.PID), w.Phase, seconds(w.For),
-			fmt.Sprintf("%d/%d", w.Busy, w.Seats), request, strconv.FormatUint(w.Answered, 10),
-			strconv.FormatUint(w.Restarts, 10), seconds(w.CPU), megabytes(w.Memory), megabytes(w.Own),
-		})
-		if grouped {
-			last := &rows[len(rows)-1]
-			*last = append(*last, groupCells(w.Group)...)
+	}
+	if slices.ContainsFunc(all, func(w control.Worker) bool { return w.Status != "" }) {
+		columns = append(columns, column{"SAYS", func(w control.Worker) string { return orDash(w.Status != "", w.Status) }})
+	}
+	rows := make([][]string, 1+len(all))
+	for _, c := range columns {
+		rows[0] = append(rows[0], c.head)
+		for i, w := range all {
+			rows[i+1] = append(rows[i+1], c.cell(w))
 		}
 	}
 	return table(rows...)
+}
+
+// orDash is a text if it is known.
+func orDash(known bool, text string) string {
+	if !known {
+		return "-"
+	}
+	return text
 }
 
 // groupCells are what a control group is shown by: what counts the children too.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -79,6 +80,7 @@ type programServer struct {
 	silent   bool
 	deaf     bool
 	hung     atomic.Bool
+	hoard    atomic.Pointer[[]byte]  // memory that is not given back
 	kept     []activation.Descriptor // from the descriptor store
 	sockets  int
 	blocking bool // the first socket was passed so
@@ -202,6 +204,17 @@ func (p *programServer) answer(w http.ResponseWriter, r *http.Request) {
 		for range n {
 			fmt.Fprintln(os.Stderr, strings.Repeat("x", 1000))
 		}
+	case "/grow": // by so many megabytes
+		n, _ := strconv.Atoi(argument) // 0 if it is none
+		more := make([]byte, n<<20)
+		for i := range more {
+			more[i] = 1
+		}
+		p.hoard.Store(&more)
+	case "/say":
+		said, _ := url.QueryUnescape(argument) // what cannot be read is not said
+		_ = p.notifier.Status(said)
+		_ = p.notifier.Barrier(context.Background())
 	case "/leave": // a child that is left behind, and an end
 		child := exec.Command("sleep", "1000")
 		_ = child.Start() // the test sees whether there is one
