@@ -5,7 +5,7 @@ GOTEST   ?= go test -race -p 2 -timeout 10m
 STATIC   := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # The lab runs by itself: it says why when it is skipped, which go test shows only under -v.
 PACKAGES  = $$(go list ./... | grep -v -e /test/lab -e /test/packages)
-SCRIPTS   = test/install test/fuzz .ci/run bench/install bench/run bench/compare $(wildcard test/*.sh)
+SCRIPTS   = packaging/reload-instances test/install test/fuzz .ci/run bench/install bench/run bench/compare $(wildcard test/*.sh)
 
 # At a terminal it gets a process group of its own: Ctrl-C would end make as well,
 # and make says that with status 130 whatever became of the server.
