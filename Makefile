@@ -5,13 +5,13 @@ GOTEST   ?= go test -race -p 2 -timeout 10m
 STATIC   := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # The lab runs by itself: it says why when it is skipped, which go test shows only under -v.
 PACKAGES  = $$(go list ./... | grep -v -e /test/lab -e /test/packages)
-SCRIPTS   = packaging/reload-instances test/install test/fuzz .ci/run bench/install bench/run bench/compare $(wildcard test/*.sh)
+SCRIPTS   = packaging/reload-instances packaging/uninstall test/install test/fuzz .ci/run bench/install bench/run bench/compare $(wildcard test/*.sh)
 
 # At a terminal it gets a process group of its own: Ctrl-C would end make as well,
 # and make says that with status 130 whatever became of the server.
 HELLO     = bin/indrik --chdir examples/hello -w 2 -b 127.0.0.1:8000 app:app
 
-.PHONY: help build run test test-go test-python test-packages lab lint check fuzz bench bench-go docs deb rpm wheel container install clean
+.PHONY: help build run test test-go test-python test-packages lab lint check fuzz bench bench-go docs deb rpm wheel container install uninstall clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -56,6 +56,9 @@ container: ## the image indrik, with podman or docker
 install: ## install below DESTDIR what packages hold, as root
 	packaging/build
 	packaging/install "$(DESTDIR)/"
+
+uninstall: ## take it away again, but for what is in /etc/indrik
+	packaging/uninstall "$(DESTDIR)/"
 
 test-packages: ## build all packages twice and test them: lintian, rpmlint, in a real systemd, as PID 1
 	packaging/tools
