@@ -1,10 +1,6 @@
 package dispatch
 
-import (
-	"sync/atomic"
-
-	"golang.org/x/sys/unix"
-)
+import "sync/atomic"
 
 // row is one row of the scoreboard in the shared memory.
 type row [rowWords]atomic.Uint64
@@ -137,15 +133,4 @@ func (r *SeatRow) Clear() {
 	for i := range r {
 		r[i].Store(0)
 	}
-}
-
-// Monotonic returns the time of CLOCK_MONOTONIC in nanoseconds: the clock of every
-// time on the scoreboard. It is the same in all processes, is Python's
-// time.monotonic_ns, and stands still while the machine is suspended.
-func Monotonic() int64 {
-	var now unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
-		panic("clock_gettime(CLOCK_MONOTONIC): " + err.Error()) // Linux cannot fail here
-	}
-	return now.Nano()
 }

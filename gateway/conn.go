@@ -292,7 +292,9 @@ func (l *loop) write(c *conn, p []byte) {
 	} else {
 		c.out = p[n:]
 	}
-	l.enter(c, writing)
+	if c.phase != writing && !l.awaitUptake(c) {
+		return
+	}
 	if n > 0 && len(c.client) == 0 { // a Unix socket: that it moves is all that is known
 		atomic.StoreInt64(&c.sending, l.now)
 	}

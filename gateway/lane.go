@@ -142,8 +142,23 @@ func (l *loop) useLane(c course, ln *lane) {
 	}
 }
 
+// watchLane prepares for the lane to fill up. Until it is, nothing is asked of it: a
+// Unix socket says that it can be written whenever a message is taken from it, and so
+// would wake the loop for every request that a worker takes.
 func (l *loop) watchLane(ln *lane) {
-	if err := l.watch(ln.fd, unix.EPOLLOUT|unix.EPOLLET, source{kind: aLane, lane: ln}); err != nil {
+	if err := l.watch(ln.fd, unix.EPOLLET, source{kind: aLane, lane: ln}); err != nil {
+		l.log.Error("lane could not be watched", "error", err)
+	}
+}
+
+// awaitRoom notes that a lane took no more. The next time that it would, its event
+// says so, once.
+func (l *loop) awaitRoom(ln *lane) {
+	ln.full = true
+	if ln.closed {
+		return // not watched any more
+	}
+	if err := l.rewatch(ln.fd, unix.EPOLLOUT|unix.EPOLLET|unix.EPOLLONESHOT); err != nil {
 		l.log.Error("lane could not be watched", "error", err)
 	}
 }

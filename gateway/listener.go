@@ -113,8 +113,22 @@ func (l *loop) watchConn(c *conn) error {
 	return l.watch(c.fd, connEvents, source{kind: aConn, conn: c})
 }
 
-// connEvents are those of a connection that the loop itself works with.
-const connEvents = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET
+// connEvents are those of a connection that the loop itself works with. That it can
+// be written is asked for when it could not (awaitUptake): a Unix socket says so
+// whenever the client reads, and so would wake the loop for every response.
+const connEvents = unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLET
+
+// awaitUptake waits for the client to take what it has been sent. It reports false if
+// that cannot be: then c is closed.
+func (l *loop) awaitUptake(c *conn) bool {
+	l.enter(c, writing)
+	err := l.rewatch(c.fd, connEvents|unix.EPOLLOUT)
+	if err != nil {
+		l.log.Error("connection could not be watched", "error", err)
+		l.close(c)
+	}
+	return err == nil
+}
 
 // acceptFrom begins to accept. Listeners are level-triggered: they are shared,
 // and a batch may end before the accept queue does.

@@ -112,6 +112,6 @@ func (l *loop) tellLane(ln *lane) {
 	sent, err := l.outbox.send(ln.fd)
 	ln.left = slices.Delete(ln.left, 0, sent)
 	if err != nil {
-		ln.full = true
+		l.awaitRoom(ln)
 	}
 }

@@ -122,7 +122,7 @@ func (l *loop) sendBatch(ln *lane, requests []*request) {
 			l.log.Error("lane could not be written", "generation", ln.generation, "error", err)
 		}
 		l.queue.unpop(rest)
-		ln.full = true
+		l.awaitRoom(ln)
 	}
 }
 
