@@ -11,7 +11,7 @@ SCRIPTS   = packaging/reload-instances packaging/uninstall test/install test/fuz
 # and make says that with status 130 whatever became of the server.
 HELLO     = bin/indrik --chdir examples/hello -w 2 -b 127.0.0.1:8000 app:app
 
-.PHONY: help build run test test-go test-python test-packages lab lint check fuzz bench bench-go docs deb rpm wheel container install uninstall clean
+.PHONY: help build run test test-go test-python test-packages lab lint check fuzz chaos bench bench-go docs deb rpm wheel container install uninstall clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -84,6 +84,9 @@ check: test lint ## what continuous integration runs
 
 fuzz: ## every fuzz target for FUZZTIME (30s) each, and how many executions that were
 	test/fuzz $(FUZZTIME)
+
+chaos: ## MINUTES (5) of random faults against a service under load; prints a tally, and the seeds to repeat a round
+	go run ./test/chaos -for $(or $(MINUTES),5)m
 
 bench: build ## compare with the peers on this machine, some 25 minutes (bench/run --list)
 	bench/run

@@ -57,6 +57,7 @@ var layers = map[string][]string{
 	// Machinery for tests. Product code imports none of it.
 	"internal/fdcheck":  {},
 	"internal/testproc": {},
+	"test/chaos":        {},                                    // a client and a tormentor of the binary
 	"test/e2e":          {"settings", "control", "activation"}, // the registry, to go through all of it; a client; a program for indrik exec
 	"test/lab":          {},
 	"test/packages":     {},
@@ -186,7 +187,7 @@ func TestLeavesDoNotLog(t *testing.T) {
 // would steal them or act twice.
 func TestOnlyTheCommandReceivesSignals(t *testing.T) {
 	for _, p := range packages(t) {
-		if strings.HasPrefix(p.name(), "examples/") {
+		if strings.HasPrefix(p.name(), "examples/") || p.name() == "test/chaos" {
 			continue // a program of its own
 		}
 		if slices.Contains(p.Imports, "os/signal") && p.name() != "cmd/indrik" {

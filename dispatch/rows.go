@@ -114,7 +114,7 @@ func (r *SeatRow) Life() int64 { return int64(r[6].Load()) }
 // SetLife writes a sign of life of the main thread.
 func (r *SeatRow) SetLife(ns int64) { r[6].Store(uint64(ns)) }
 
-// Leaving reports that the worker ends of its own accord; it is said in the row of
+// Leaving reports that the worker was told to leave (SIGTERM) and will; it is said in the row of
 // its first seat.
 func (r *SeatRow) Leaving() bool { return r[7].Load() != 0 }
 

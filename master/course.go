@@ -149,11 +149,12 @@ func (m *master) workerLeaving(w *worker, why string) {
 		return
 	}
 	m.log.Debug("worker leaves", "slot", int(w.slot), "pid", w.pid, "reason", why)
-	if why == "request_timeout" { // it is of use until its successor is
+	switch why {
+	case "request_timeout", "max_requests": // it is of use until its successor is
 		w.gen.pool.Replace(w.slot, w.pid, why)
-		return
+	default:
+		w.gen.pool.RetireFor(w.slot, w.pid, why)
 	}
-	w.gen.pool.RetireFor(w.slot, w.pid, why)
 }
 
 // filesChanged replaces all workers, because one of them saw that a file of
@@ -182,7 +183,7 @@ func (g *generation) activity(slot pool.SlotID) pool.Activity {
 	first := g.board.Seat(int(slot), 0)
 	a := pool.Activity{Beat: time.Duration(first.Life()), Leaving: first.Leaving()}
 	if a.Leaving {
-		a.Why = "max_requests" // nothing else makes a worker leave by itself
+		a.Why = "SIGTERM" // nothing else makes a worker on the shared lane leave
 	}
 	seats := 1
 	if c := g.course.Load(); c != nil {

@@ -102,7 +102,7 @@ func TestActivityIsThatOfTheClass(t *testing.T) {
 		"asgi": {course{"asgi", 1000, true}, func(seat func(int) *dispatch.SeatRow) { seat(0).SetBeat(50) },
 			pool.Activity{Beat: 50, Concurrent: true}},
 		"sync that leaves": {course{"wsgi", 1, false}, func(seat func(int) *dispatch.SeatRow) { seat(0).SetLeaving() },
-			pool.Activity{Leaving: true, Why: "max_requests"}},
+			pool.Activity{Leaving: true, Why: "SIGTERM"}},
 	} {
 		board, err := dispatch.NewScoreboard(1, 2, 2)
 		if err != nil {

@@ -72,7 +72,7 @@ var gatewaySettings = []Setting{
 	},
 	{
 		Name: "spool_limit", Flag: "spool-limit", Metavar: "BYTES", Group: Gateway, Kind: Bytes,
-		Default: "0", DefaultHelp: "0, half of what is free there at the start", Min: 0, Max: 1 << 50,
+		Default: "0", DefaultHelp: "0, half of what is free there at the start, or later if that is more", Min: 0, Max: 1 << 50,
 		Help:  "Keep at most this much in tmp_upload_dir, of all requests and responses together; past it a large body gets 503",
 		Note:  "The 503 carries Retry-After; a full disk is a 507. Other requests are not concerned. A streamed response that finds no room goes out at its client's pace. Gunicorn has no such setting.",
 		Since: "0.1.0",

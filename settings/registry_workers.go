@@ -44,6 +44,7 @@ var workerSettings = []Setting{
 		Name: "max_requests", Flag: "max-requests", Metavar: "N", Group: Workers, Kind: Int,
 		Default: "0", DefaultHelp: "0, no limit", Min: 0, Max: 1 << 40,
 		Help:  "Replace a worker after it has taken this many requests",
+		Note:  "Its successor is ready first, and it goes on to take requests until then, so it may take some more than that.",
 		Since: "0.1.0",
 	},
 	{

@@ -111,16 +111,21 @@ class Retirement:
                 signal.pthread_kill(thread, signal.SIGINT)
 
 
-def watch_retirement(lane: int, report: wire.Channel) -> Retirement:
+def watch_retirement(lane: int, report: wire.Channel, row: memoryview) -> Retirement:
     """Worker on the shared lane, after its application is loaded: SIGTERM means leave
-    after what you hold.
+    after what you hold. row is that of its first seat, where it says that it will.
 
     Until here SIGTERM ends the process at once, which is right: it holds nothing.
     That this comes after the application also means that its own handlers, if it
     set any while it was imported, do not make the worker deaf.
     """
     retire = Retirement(lane, report)
-    watch_sigterm(retire)
+
+    def leave() -> None:
+        row[wire.LEAVING] = 1  # whoever sent the signal: it is no failure
+        retire()
+
+    watch_sigterm(leave)
     return retire
 
 

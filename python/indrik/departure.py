@@ -19,13 +19,12 @@ from . import trouble, wire
 # replaced those in their modules: what waits for a stuck process must not be part of it.
 
 
-def limited(respond: Callable[..., None], options: dict[str, Any], retire: Callable[[], None]) -> Callable[..., None]:
-    """respond, which calls retire when it is called for the last time that max_requests
-    and max_requests_jitter allow.
+def limited(respond: Callable[..., None], options: dict[str, Any], tired: Callable[[], None]) -> Callable[..., None]:
+    """respond, which calls tired once, when it is called for as many times as max_requests
+    and max_requests_jitter say.
 
-    The call comes first and the last request is answered after it, so that nothing is
-    taken beyond it. SystemRandom, because an application may have seeded the other one
-    alike in all workers.
+    It goes on to respond after that: the worker is of use until its successor is.
+    SystemRandom, because an application may have seeded the other one alike in all workers.
     """
     if not options["max_requests"]:
         return respond
@@ -34,21 +33,10 @@ def limited(respond: Callable[..., None], options: dict[str, Any], retire: Calla
 
     def counted(*request: Any) -> None:
         if next(taken) == last:
-            retire()
+            tired()
         respond(*request)
 
     return counted
-
-
-def announced(row: memoryview, retire: Callable[[], None]) -> Callable[[], None]:
-    """retire, for a worker that leaves of its own accord: the row of its first seat says so
-    before it ends, or the master would take the end for a fault."""
-
-    def announce() -> None:
-        row[wire.LEAVING] = 1
-        retire()
-
-    return announce
 
 
 def ask(report: wire.Channel, why: str) -> None:

@@ -31,15 +31,15 @@ if TYPE_CHECKING:
 
 def run(post: Post, app: Application, errors: TextIO) -> Status:
     """Be a gthread worker until it is retired and every seat has answered what it held."""
-    retire = afterfork.watch_retirement(post.lane.fileno(), post.report)
+    retire = afterfork.watch_retirement(post.lane.fileno(), post.report, post.row)
     # In a sync worker KeyboardInterrupt and its like end the process. Here that would
     # take the requests of other seats with it, so it fails one request and no more.
-    tired = departure.announced(post.row, retire)
+    ask = functools.partial(departure.ask, post.report)
     answer = post.hooks.around(post.worker, responder(post.options["request_id_field"], BaseException))
-    answer = departure.limited(answer, post.options, tired)
+    answer = departure.limited(answer, post.options, functools.partial(ask, "max_requests"))
     watch = None
     if limits := deadline.Limits(post.options):
-        watch = deadline.in_threads(limits, errors, functools.partial(departure.ask, post.report, "request_timeout"))
+        watch = deadline.in_threads(limits, errors, functools.partial(ask, "request_timeout"))
         answer = watch.around(answer)
     crew = _Crew(post, retire, watch, limits.pause(float(post.options["beat"])))
     try:

@@ -159,12 +159,12 @@ def _serve(post: Post, kind: str, app: Application, hub: greenlets.Hub | None, e
         post.own.close()
     if kind == "gthread":
         return gthread.run(post, app, errors)
-    retire = afterfork.watch_retirement(post.lane.fileno(), post.report)
+    afterfork.watch_retirement(post.lane.fileno(), post.report, post.row)
     around = post.hooks.around(post.worker, responder(post.options["request_id_field"]))
-    answer = departure.limited(around, post.options, departure.announced(post.row, retire))
+    ask = functools.partial(departure.ask, post.report)
+    answer = departure.limited(around, post.options, functools.partial(ask, "max_requests"))
     if limits := deadline.Limits(post.options):
-        tired = functools.partial(departure.ask, post.report, "request_timeout")
-        answer = deadline.in_signals(limits, errors, post.row, tired).around(answer)
+        answer = deadline.in_signals(limits, errors, post.row, functools.partial(ask, "request_timeout")).around(answer)
     post.row[BEAT] = monotonic_ns()
     post.report.send("ready", "wsgi", 1, False)
     return sync.serve(sync.Seat(post.lane, post.replies, post.row), app, errors, answer)

@@ -326,12 +326,18 @@ def test_gthread_loses_nothing_when_retired_under_load():
 
 
 @pytest.mark.parametrize("kind", ["sync", "gthread"])
-def test_max_requests_ends_a_worker_on_the_shared_lane(kind):
+def test_max_requests_makes_one_on_the_shared_lane_ask_and_go_on(kind):
     with worker(kind, max_requests=5) as (m, w):
-        for _ in range(5):
+        for _ in range(4):
             fine((m, w))
+        assert not select.select([w.report], [], [], 0)[0]
+        for _ in range(4):
+            fine((m, w))
+        assert w.fact() == ("leaving", "max_requests")
+        assert m.row()[7] == 0
+        os.kill(w.pid, signal.SIGTERM)
         assert w.wait() == 0
-        assert m.row()[7] == 1  # by its own wish, which is no failure
+        assert m.row()[7] == 1  # as it was told, which is no failure
         number = m.ask(QUERY_STRING="hello")
         assert m.answer(m.ready(1), number).body == b"Hello, world!"
 
@@ -357,11 +363,13 @@ def test_jitter_spreads_the_ends():
         for _ in range(4):
             w = m.ready()
             taken = 0
-            while not m.row()[7]:
+            while not select.select([w.report], [], [], 0)[0]:
                 m.get(w)
                 taken += 1
-            assert w.wait() == 0 and 1 <= taken <= 31
+            assert w.fact() == ("leaving", "max_requests") and 1 <= taken <= 31
             ends.add(taken)
+            os.kill(w.pid, signal.SIGTERM)
+            assert w.wait() == 0
             os.pwrite(m.scoreboard, bytes(8), 64 * 3 + 56)  # as the master clears the row
         assert len(ends) > 1
 
