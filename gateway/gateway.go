@@ -201,7 +201,7 @@ func (g *gateway) configure(o *order, fds []int) error {
 		return err
 	}
 	g.spooled = newBudget(g.config.SpoolLimit, g.config.spoolDir())
-	g.memory = &budget{limit: g.config.ResponseMemory}
+	g.memory = fixedBudget(g.config.ResponseMemory)
 	if err := g.marks.configure(g.config); err != nil {
 		return err
 	}
