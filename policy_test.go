@@ -19,7 +19,9 @@ const (
 )
 
 // longFiles may have more than maxFile lines.
-var longFiles = map[string]string{}
+var longFiles = map[string]string{
+	"policy_test.go": "tables to which every part of the tree adds",
+}
 
 // longFunctions may have more than maxFunction lines; "file.go Function".
 var longFunctions = map[string]string{
