@@ -92,13 +92,14 @@ func (s *service) count(file, word string) float64 {
 // group is the directory of the unit's control group in the lab.
 func (s *service) group() string { return "/sys/fs/cgroup" + s.property("ControlGroup") }
 
-// parts are the names of the groups in it that begin so, sorted.
+// parts are the names of the groups in it that begin so, sorted. That of systemd itself
+// for ExecReload is not ours.
 func (s *service) parts(prefix string) (names []string) {
 	s.t.Helper()
 	out, err := s.lab.Run(s.limit(), "find", s.group(), "-mindepth", "1", "-type", "d", "-printf", "%f\n")
 	s.must(err)
 	for name := range strings.FieldsSeq(out) {
-		if strings.HasPrefix(name, prefix) {
+		if strings.HasPrefix(name, prefix) && name != ".control" {
 			names = append(names, name)
 		}
 	}

@@ -41,6 +41,7 @@ type config struct {
 	app     string // APP, webapp:app if empty
 	options string // OPTIONS, after --python
 	toml    string // NAME.toml instead of NAME.env, after python
+	whole   string // NAME.toml instead of NAME.env, all of it: for what is not Python
 	service string // drop-in of the service
 	socket  string // drop-in of the socket
 }
@@ -61,9 +62,12 @@ func install(t *testing.T, name string, c config) *service {
 	if c.app == "" {
 		c.app = "webapp:app"
 	}
-	if c.toml != "" {
+	switch {
+	case c.whole != "":
+		s.must(l.WriteFile("/etc/indrik/"+name+".toml", []byte(c.whole), 0o644))
+	case c.toml != "":
 		s.must(l.WriteFile("/etc/indrik/"+name+".toml", fmt.Appendf(nil, "python = '%s/bin/python'\n%s", venv, c.toml), 0o644))
-	} else {
+	default:
 		env := fmt.Sprintf("APP=%s\nOPTIONS=--python %s/bin/python %s\n", c.app, venv, c.options)
 		s.must(l.WriteFile("/etc/indrik/"+name+".env", []byte(env), 0o644))
 	}
