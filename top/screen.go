@@ -19,7 +19,11 @@ func header(v *View) []line {
 	first.write(mark, "● ")
 	first.write(bold, "%s", s.Name)
 	first.write(plain, "  %s  up %s  %s", s.Text, interval(v.At.Sub(s.Since).Seconds()), v.At.Format("15:04:05"))
-	lines := []line{first, requests(v), queue(s), resources(v)}
+	lines := []line{first}
+	if s.Program == nil { // of programs nobody sees the requests
+		lines = append(lines, requests(v), queue(s))
+	}
+	lines = append(lines, resources(v))
 	if r := s.Reload; r != nil {
 		lines = append(lines, reload(r))
 	}
@@ -120,8 +124,12 @@ func worker(r *Row) (l line) {
 	if r.Leaves {
 		phase, look = "leaving", yellow
 	}
-	l.write(look, columns, fmt.Sprint(r.Slot), fmt.Sprint(r.Generation), fmt.Sprint(r.PID), phase, fmt.Sprintf("%d/%d", r.Busy, r.Seats),
-		request, fmt.Sprint(r.Answered), known(r.Rate, rate), known(r.CPU, percent), memory(r.Memory), memory(r.Own))
+	busy, answered, each := "-", "-", "-"
+	if r.Seats > 0 { // else it is a program
+		busy, answered, each = fmt.Sprintf("%d/%d", r.Busy, r.Seats), fmt.Sprint(r.Answered), known(r.Rate, rate)
+	}
+	l.write(look, columns, fmt.Sprint(r.Slot), fmt.Sprint(r.Generation), fmt.Sprint(r.PID), phase, busy,
+		request, answered, each, known(r.CPU, percent), memory(r.Memory), memory(r.Own))
 	return l
 }
 

@@ -273,3 +273,22 @@ func TestReadingEnds(t *testing.T) {
 		t.Error("a terminal that is gone sends keys")
 	}
 }
+
+// Of programs nobody sees the requests, and none is shown as if there were none.
+func TestProgramsHaveNoRequests(t *testing.T) {
+	var p past
+	s := control.Status{
+		Name: "shop", Stage: "serving", Since: began(), Generation: 1, Wanted: 1, Program: []string{"./server"},
+		Workers: []control.Worker{{Process: control.Process{PID: 101, Memory: 50 << 20}, Generation: 1, Phase: "idle"}},
+	}
+	p.look(began().Add(time.Second), s)
+	got := Print(p.look(began().Add(2*time.Second), s), false)
+	for _, odd := range []string{"Requests", "Queue", "0/0", "0/s"} {
+		if strings.Contains(got, odd) {
+			t.Errorf("%q in\n%s", odd, got)
+		}
+	}
+	if !strings.Contains(got, "101") {
+		t.Errorf("no worker in\n%s", got)
+	}
+}
