@@ -72,6 +72,7 @@ type conn struct {
 	left     bool  // the client is gone, both ways
 	last     bool  // close after this response
 	stays    bool  // no other gateway takes it
+	held     bool  // none takes the request that waits; without it, it may
 	deadline int64 // CLOCK_MONOTONIC ns, 0 for none
 
 	uptake uptake // of what is being sent

@@ -59,7 +59,7 @@ func (l *loop) offerQueued(put func(*parcel) bool) {
 	kept, full := q.items[q.first:q.first], false
 	for _, r := range q.items[q.first:] {
 		c := r.conn
-		if full || c == nil || c.stays || c.phase != waiting {
+		if full || c == nil || c.stays || c.held || c.phase != waiting {
 			kept = append(kept, r)
 			continue
 		}
@@ -148,15 +148,18 @@ func (l *loop) keepParcels() {
 	l.part()
 }
 
-// stay goes on with a connection that the successor did not take.
+// stay goes on with a connection that the successor did not take. One with a request
+// may have been refused for that alone, which another version would have written
+// otherwise: it is answered here, and the connection offered again.
 func (l *loop) stay(p *parcel) {
 	c := p.conn
-	c.stays = true
 	if p.request != nil {
+		c.held = true
 		l.enter(c, waiting)
 		l.requests.renew(p.request) // ids of a lane grow (takenUpTo)
 		l.queue.push(p.request)
 	} else {
+		c.stays = true
 		l.enter(c, reading)
 		c.fresh = p.fresh
 	}
