@@ -11,7 +11,7 @@ SCRIPTS   = packaging/reload-instances packaging/uninstall test/install test/fuz
 # and make says that with status 130 whatever became of the server.
 HELLO     = bin/indrik --chdir examples/hello -w 2 -b 127.0.0.1:8000 app:app
 
-.PHONY: help build run test test-go test-python test-packages lab lint check fuzz chaos bench bench-go docs deb rpm wheel container install uninstall clean
+.PHONY: help build run test test-go test-python test-packages lab lab-long lint check fuzz chaos bench bench-go docs deb rpm wheel container install uninstall clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -37,6 +37,9 @@ test-python: ## tests of the Python side, and of bench/
 
 lab: build ## tests of units and activation in a real systemd (root, systemd-container)
 	go test -v -timeout 10m ./test/lab
+
+lab-long: build ## fifty reloads of all kinds under load, in the lab
+	go test ./test/lab -v -run '^TestReloadsUnderLoad$$' -timeout 20m -reloads 50
 
 deb: ## build/deb/: the Debian packages, of source and binary (packaging/tools installs what that needs)
 	packaging/deb/build

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os/exec"
 	"strings"
+	"time"
 )
 
 // Identities of systemd's own messages, from systemd/sd-messages.h.
@@ -25,6 +26,7 @@ type Entry struct {
 	PID       string // of the process that wrote it
 	Priority  string // "0" (emergency) to "7" (debug)
 	Unit      string // unit of the process that wrote it
+	Time      time.Time
 }
 
 // UnmarshalJSON reads a line of `journalctl --output=json`, where a message
@@ -37,11 +39,12 @@ func (e *Entry) UnmarshalJSON(data []byte) error {
 		PID       string          `json:"_PID"`
 		Priority  string          `json:"PRIORITY"`
 		Unit      string          `json:"_SYSTEMD_UNIT"`
+		Time      int64           `json:"__REALTIME_TIMESTAMP,string"` // microseconds
 	}
 	if err := json.Unmarshal(data, &raw); err != nil {
 		return err
 	}
-	*e = Entry{Cursor: raw.Cursor, MessageID: raw.MessageID, PID: raw.PID, Priority: raw.Priority, Unit: raw.Unit}
+	*e = Entry{Cursor: raw.Cursor, MessageID: raw.MessageID, PID: raw.PID, Priority: raw.Priority, Unit: raw.Unit, Time: time.UnixMicro(raw.Time)}
 	if len(raw.Message) == 0 || json.Unmarshal(raw.Message, &e.Message) == nil {
 		return nil
 	}

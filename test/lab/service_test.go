@@ -290,7 +290,7 @@ func (s *service) remove() {
 func (s *service) show(ctx context.Context) {
 	if entries, err := s.lab.Journal(ctx, s.unit(), s.from); err == nil {
 		for _, e := range entries {
-			s.t.Logf("journal: [%s] %s", e.PID, e.Message)
+			s.t.Logf("journal: %s [%s] %s", e.Time.Format("15:04:05.000"), e.PID, e.Message)
 		}
 	}
 	out, _ := s.lab.Run(ctx, "systemctl", "status", "--no-pager", "--lines=0", s.unit(), s.socket()) // 3: not running
