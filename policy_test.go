@@ -126,6 +126,7 @@ var readOnly = map[string]string{
 	"settings/registry_requests.go requestSettings":        "a part of the registry",
 	"settings/registry_static.go staticSettings":           "a part of the registry",
 	"accesslog/atoms.go letters":                           "Gunicorn's atoms",
+	"accesslog/atoms.go shortPieces":                       "table",
 	"accesslog/atoms.go jsonPairs":                         "the members of an object",
 	"accesslog/atoms.go journalPairs":                      "the fields of an entry",
 	"accesslog/render.go crlf":                             "two bytes to look for",

@@ -20,12 +20,14 @@ const (
 	traceID               // of the request's traceparent, if that is well-formed
 	late                  // those that follow are known when the response is
 	logTime               // [02/Jan/2006:15:04:05 -0700]
+	clock                 // 15:04:05
 	isoTime               // 2006-01-02T15:04:05.000000Z07:00
 	status                // three digits
 	size                  // bytes of the body
 	seconds               // the time it took, whole seconds
 	millis                // whole milliseconds
 	micros                // whole microseconds
+	tenths                // milliseconds with a decimal
 	decimal               // seconds with six decimals
 	waited                // in the queue, seconds with six decimals
 	waitedMicros
@@ -65,6 +67,13 @@ var letters = map[string]piece{
 // Combined is Gunicorn's format, which is Apache's "combined" but that an empty
 // body has the size 0 and not "-".
 const Combined = `%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s"`
+
+// shortPieces are the format "short", for whoever sees the requests of an hour ago no
+// more. Read only.
+var shortPieces = []piece{
+	{atom: clock}, {text: " "}, {atom: method}, {text: " "}, {atom: target}, {text: " "}, {atom: status}, {text: " "},
+	{atom: tenths}, {text: "ms "}, {atom: size}, {text: "B\n"},
+}
 
 // pair is a member of a JSON object or a field of the journal.
 type pair struct {

@@ -20,13 +20,15 @@ type piece struct {
 	quote bool   // with quotes around it, unless it is missing
 }
 
-// Compile reads a format: "combined", "gunicorn" or "json", or a text in
+// Compile reads a format: "combined", "gunicorn", "json" or "short", or a text in
 // Gunicorn's notation, %(h)s and so on. Each entry of such a format ends with a
 // line feed. The error is a reason and a remedy.
 func Compile(format string) (*Format, error) {
 	switch format {
 	case "json":
 		return compileJSON(), nil
+	case "short":
+		return compileShort(), nil
 	case "combined", "gunicorn":
 		format = Combined
 	}
@@ -61,6 +63,14 @@ func CompileJournal(format string) (*Format, error) {
 	}
 	f.add(piece{text: "\n"})
 	return f, nil
+}
+
+func compileShort() *Format {
+	f := &Format{}
+	for _, p := range shortPieces {
+		f.add(p)
+	}
+	return f
 }
 
 func compileJSON() *Format {

@@ -61,6 +61,7 @@ func TestAtoms(t *testing.T) {
 		"%({X-None}i)s": "-", "%({X-None}o)s": "-", "%({NONE}e)s": "-",
 		"%(request_id)s": "4f2a", "%(queue_time)s": "0.001500",
 		"100%% %(s)s %(m)s é": "100% 200 GET é", "nothing": "nothing", "": "",
+		"short":    "14:05:07 GET /a%20b?x=1 200 1234.6ms 13B",
 		"combined": `192.0.2.7 - Aladdin [09/Mar/2026:14:05:07 +0100] "GET /a%20b?x=1 HTTP/1.1" 200 13 "http://example.org/\"" "Mozilla/5.0"`,
 	} {
 		if got := render(t, format, &request, &response); got != want+"\n" {
@@ -172,7 +173,7 @@ func TestOnlySomeFormatsWantTheHead(t *testing.T) {
 
 func TestRenderingAllocatesNothing(t *testing.T) {
 	request, response := browser()
-	for _, format := range []string{"combined", "json", `%({x-cache}o)s %({a}e)s %(L)s %(p)s`} {
+	for _, format := range []string{"combined", "json", "short", `%({x-cache}o)s %({a}e)s %(L)s %(p)s`} {
 		f, err := Compile(format)
 		if err != nil {
 			t.Fatal(err)

@@ -133,6 +133,8 @@ func (f *Format) answer(b []byte, p *piece, a *Response) []byte {
 	switch p.atom {
 	case logTime:
 		return append(a.Time.AppendFormat(append(b, '['), "02/Jan/2006:15:04:05 -0700"), ']')
+	case clock:
+		return a.Time.AppendFormat(b, "15:04:05")
 	case isoTime:
 		return append(a.Time.AppendFormat(append(b, '"'), "2006-01-02T15:04:05.000000Z07:00"), '"')
 	case status:
@@ -145,6 +147,8 @@ func (f *Format) answer(b []byte, p *piece, a *Response) []byte {
 		return strconv.AppendInt(b, a.Took.Milliseconds(), 10)
 	case micros:
 		return strconv.AppendInt(b, a.Took.Microseconds(), 10)
+	case tenths:
+		return strconv.AppendFloat(b, float64(max(a.Took, 0))/float64(time.Millisecond), 'f', 1, 64)
 	case decimal:
 		return appendDecimal(b, a.Took)
 	case waited, waitedMicros:

@@ -33,7 +33,7 @@ type Config struct {
 	// opened for appending. AccessSyslog gets the lines too, if it is not nil.
 	AccessLog    string  `json:"access_log"`
 	AccessSyslog *Syslog `json:"access_syslog"`
-	// AccessFormat is a text with Gunicorn's atoms, "combined" or "json"
+	// AccessFormat is a text with Gunicorn's atoms, "combined", "json" or "short"
 	// ("combined"); see package accesslog.
 	AccessFormat string `json:"access_format"`
 	// AccessBuffer bounds the lines in memory that were not written yet, in bytes

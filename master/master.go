@@ -42,6 +42,7 @@ type Config struct {
 	Args           []string
 	Stdout, Stderr *os.File
 	Version        string
+	Development    bool // `indrik dev`: clients are shown the tracebacks of their requests
 	Log            hclog.Logger
 	Logs           Logs            // where Log writes; nil if that is settled
 	Counts         *logsink.Counts // of its lines; nil if nobody counts

@@ -94,7 +94,7 @@ func (m *master) moldSettings(p *plan, generation, before int) dispatch.Dict {
 		"worker_class": s.WorkerClass(),
 		"loops":        int64(loops(s.GatewayThreads())),
 		"version":      m.cfg.Version,
-		"options":      options(s),
+		"options":      m.options(s),
 	}
 }
 

@@ -44,8 +44,9 @@ func everySetting(s *settings.Values) (plain, milliseconds dispatch.Dict) {
 
 // options are the settings that only the Python side acts upon, by their names
 // in the registry: times are milliseconds, lists are lists of str, and a umask
-// that was not given is None.
-func options(s *settings.Values) dispatch.Dict {
+// that was not given is None. Pages with tracebacks are no setting, so that no
+// configuration that finds its way to a service can turn them on.
+func (m *master) options(s *settings.Values) dispatch.Dict {
 	var umask any
 	if s.Source("umask") != settings.Default {
 		umask = int64(s.Umask())
@@ -59,6 +60,7 @@ func options(s *settings.Values) dispatch.Dict {
 		"asgi_lifespan":         s.ASGILifespan(),
 		"disconnect_grace":      s.ASGIDisconnectGracePeriod().Milliseconds(),
 		"spew":                  s.Spew(),
+		"traceback_pages":       m.cfg.Development,
 		"paste":                 s.Paste(),
 		"paste_globals":         list(s.RawPasteGlobalConf()),
 		"request_id_field":      requestIDField(s),

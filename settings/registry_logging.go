@@ -33,7 +33,7 @@ var loggingSettings = []Setting{
 		Name: "access_log_format", Flag: "access-logformat", Metavar: "FORMAT", Group: Logging, Kind: String,
 		Default:     `%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s"`,
 		DefaultHelp: "combined",
-		Help:        "Format of the access log: combined, gunicorn (the same), json, or a text of atoms",
+		Help:        "Format of the access log: combined, gunicorn (the same), json, short, or a text of atoms",
 		Note:        "logging.md has the atoms. Beside Gunicorn's there are `%(request_id)s`, `%(trace_id)s` and `%(queue_time)s`. An unknown atom is refused; Gunicorn writes a dash.",
 		Since:       "0.1.0",
 	},

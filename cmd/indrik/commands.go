@@ -11,11 +11,14 @@ import (
 // An application may live in a module called check, migrate, setup or remove, and
 // is then served by that name as any other. The words are commands only where nothing could be served:
 // before a second argument that is no option. So files and names come right
-// after the word, and options last. The word exec is a command always: its options come first,
-// and an application of that name is served as exec:application.
+// after the word, and options last. The words exec and dev are commands always: their options come first,
+// and applications of those names are served as exec:application and dev:application.
 func command(p process) *cobra.Command {
 	if len(p.args) > 1 && p.args[1] == "exec" {
 		return newExec(p)
+	}
+	if len(p.args) > 1 && p.args[1] == "dev" {
+		return newDev(p)
 	}
 	if len(p.args) < 3 {
 		return nil

@@ -39,9 +39,8 @@ func gather(p process, options settings.Layer) (said, error) {
 	if err != nil {
 		return said{}, err
 	}
-	s := said{layers: []settings.Layer{
-		settings.FromPlatform(p.getenv), arguments, settings.FromEnvironment(p.getenv), options,
-	}}
+	s := said{layers: append(slices.Clone(p.usual),
+		settings.FromPlatform(p.getenv), arguments, settings.FromEnvironment(p.getenv), options)}
 	file, err := configFile(p, s.layers)
 	if err != nil || file == "" {
 		return s, err

@@ -96,6 +96,7 @@ func gatherTOML(p process, options settings.Layer) ([]settings.Layer, error) {
 func servePrograms(ctx context.Context, p process, read func() ([]settings.Layer, error)) error {
 	out := newOutput(p.stderr, underJournal(p.stderr, p.getenv), p.pid)
 	out.events = newEvents(out.journal)
+	out.colours = p.colours(p.stderr)
 	defer out.Close()
 	log := newLog(out, "info")
 	look := func() (*settings.Values, error) {

@@ -45,6 +45,7 @@ func newGateway(p process) *cobra.Command {
 				return err
 			}
 			out := newOutput(p.stderr, underJournal(p.stderr, p.getenv), p.pid)
+			out.colours = p.colours(p.stderr)
 			defer out.Close()
 			log := newLog(out, values.LogLevel())
 			if err := out.Open(values, values.SyslogPrefix()); err != nil {

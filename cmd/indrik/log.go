@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"slices"
 	"syscall"
 
 	"github.com/hashicorp/go-hclog"
@@ -71,4 +72,27 @@ func priority(level hclog.Level) byte {
 	case hclog.Info, hclog.NoLevel, hclog.Off:
 	}
 	return '6'
+}
+
+// withColour colours the level of a record as hclog does on terminals that it writes
+// to itself. Files and syslog get records without.
+func withColour(level hclog.Level, record []byte) []byte {
+	colour := ""
+	switch level {
+	case hclog.Error:
+		colour = "91" // bright red
+	case hclog.Warn:
+		colour = "93" // bright yellow
+	case hclog.Info:
+		colour = "94" // bright blue
+	case hclog.Trace:
+		colour = "92" // bright green
+	case hclog.Debug, hclog.NoLevel, hclog.Off:
+		return record
+	}
+	begin, end := bytes.IndexByte(record, '['), bytes.IndexByte(record, ']')
+	if begin < 0 || end < begin {
+		return record
+	}
+	return slices.Concat(record[:begin], []byte("\x1b["+colour+"m"), record[begin:end+1], []byte("\x1b[0m"), record[end+1:])
 }

@@ -24,6 +24,7 @@ const syslogRoom = 1 << 20
 type output struct {
 	stderr  io.Writer
 	journal bool // the journal reads stderr
+	colours bool // stderr is a terminal on which levels are coloured
 	pid     int
 	counts  *logsink.Counts
 
@@ -173,6 +174,9 @@ func (o *output) LevelWrite(level hclog.Level, p []byte) (int, error) {
 	defer o.mu.Unlock()
 	o.toSyslog(int(priority(level)-'0'), bare)
 	record := p
+	if o.colours {
+		record = withColour(level, p)
+	}
 	if o.journal {
 		rest := o.tellJournal(level, bare)
 		if len(rest) == 0 {

@@ -27,7 +27,8 @@ func newPreflight(p process) *cobra.Command {
 				return usagef("a preflight is started by the master, never by hand (%s is not in the environment); "+
 					"to check a configuration, use --check-config", master.PreflightVariable)
 			}
-			p, args, options := p, args[1:], flags.layer()
+			p, args := asDev(p, args[1:])
+			options := flags.layer()
 			p.env = without(p.env, master.PreflightVariable)
 			cfg := newConfig(p, newLog(newOutput(p.stderr, false, p.pid), "warning"))
 			if !isDirectory(args) {

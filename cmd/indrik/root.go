@@ -69,14 +69,17 @@ func serve(ctx context.Context, p process, args []string, options settings.Layer
 	case p.resume != nil: // it is the service that it was
 	case err != nil:
 		return err
+	case programs && p.develop:
+		return usagef("indrik dev serves Python applications, and the setting exec names a program; use indrik exec for that")
 	case programs:
 		return servePrograms(ctx, p, func() ([]settings.Layer, error) { return gatherTOML(p, options) })
 	}
 	out := newOutput(p.stderr, underJournal(p.stderr, p.getenv), p.pid)
-	out.events = newEvents(out.journal)
+	out.events, out.colours = newEvents(out.journal), p.colours(p.stderr)
 	defer out.Close()
 	log := newLog(out, "info")
 	cfg := newConfig(p, log)
+	cfg.Development = p.develop
 	cfg.Logs, cfg.Counts = out, out.counts
 	cfg.Path, cfg.Keep = binaryPath(p), keptDescriptors(p, options)
 	cfg.HoldSignals, cfg.Resume = p.signals.hold, p.resume
@@ -86,7 +89,7 @@ func serve(ctx context.Context, p process, args []string, options settings.Layer
 	cfg.Read = func() (master.Reading, error) {
 		return look(p, args, options, resolve)
 	}
-	cfg.InForce = func(values *settings.Values) { inForce(log, values) }
+	cfg.InForce = func(values *settings.Values) { inForce(p, log, values) }
 	if p.resume != nil { // the settings are those of the image before, until they are read
 		return p.master(ctx, cfg)
 	}
@@ -154,7 +157,7 @@ func settle(p process, args []string, log hclog.Logger, layers ...settings.Layer
 	if err != nil {
 		return nil, err
 	}
-	inForce(log, values)
+	inForce(p, log, values)
 	return values, nil
 }
 
@@ -175,9 +178,10 @@ func resolve(args []string, layers ...settings.Layer) (*settings.Values, error) 
 
 // inForce does what settings mean for this process itself, and warns of those
 // that mean nothing.
-func inForce(log hclog.Logger, values *settings.Values) {
+func inForce(p process, log hclog.Logger, values *settings.Values) {
 	log.SetLevel(logLevel(values.LogLevel()))
 	tellIdle(log, values)
+	tellDevelopment(p, log, values)
 }
 
 // judge resolves the layers and refuses what the registry cannot.

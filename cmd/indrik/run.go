@@ -10,6 +10,7 @@ import (
 	"github.com/indrik/indrik/gateway"
 	"github.com/indrik/indrik/master"
 	"github.com/indrik/indrik/programs"
+	"github.com/indrik/indrik/settings"
 )
 
 // process is everything that run takes from the process it runs in, so that a
@@ -18,8 +19,10 @@ type process struct {
 	args       []string // as in os.Args: the first is the program's name
 	env        []string // as in os.Environ
 	pid        int
-	executable string // absolute path of the binary, as it was at start
-	dir        string // working directory at the start, to which paths are relative also later; "" is the current one
+	executable string           // absolute path of the binary, as it was at start
+	dir        string           // working directory at the start, to which paths are relative also later; "" is the current one
+	develop    bool             // the command is `indrik dev`
+	usual      []settings.Layer // what the command says of settings by itself
 	stdout     *os.File
 	stderr     *os.File
 

@@ -17,16 +17,18 @@ const (
 func usage() string {
 	var b strings.Builder
 	b.WriteString(`Usage: indrik [OPTIONS] MODULE[:APP]
+       indrik dev [OPTIONS] [MODULE[:APP] | DIRECTORY]
        indrik check FILE... [--app[=MODULE:APP]] [--python PATH]
        indrik migrate FILE [--python PATH]
        indrik setup NAME --app MODULE:APP [--dir DIR] [OPTIONS]
        indrik remove NAME [--keep-config]
        indrik exec [OPTIONS] [--] PROGRAM [ARGUMENT...]
-       indrik status|workers|requests|events|reload|stacks [INSTANCE]
+       indrik status|top|workers|requests|events|reload|stacks [INSTANCE]
        indrik scale [INSTANCE] N, recycle [INSTANCE] all, log-level …
 
 Serve a Python application, WSGI or ASGI: APP (default: application) of MODULE.
-APP may be a call that makes it, like "hello:make_app('production')". Or check
+APP may be a call that makes it, like "hello:make_app('production')". With dev,
+to whoever writes it: see indrik dev --help. Or check
 configuration files, and with --app the application too; or write a
 gunicorn.conf.py as an indrik.toml; or ask a running service (docs/control.md).
 Or host an application under systemd, and take it away again: see indrik setup

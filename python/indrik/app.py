@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, Callable, TextIO, Union
 
-from . import reply, trouble
+from . import reply, tracebacks, trouble
 from .body import BodyCut
 from .deadline import RequestTimeout
 from .reply import ClientLeft, Head, Headers, Outlet
@@ -25,6 +25,8 @@ from .wire import MAX_INLINE, PeerGone
 Application = Callable[..., Any]
 Environ = dict[str, Any]
 Caught = Union[type[BaseException], tuple[type[BaseException], ...]]
+Page = tuple[Headers, bytes]  # headers and body of a response
+Explain = Callable[[Environ, BaseException], Page]
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType]
 
 _FAILURES = (Exception, SystemExit)
@@ -154,16 +156,18 @@ class Exchange:
         elif not self._finished:
             self._finish(b"")
 
-    def fail(self, text: str, late: bool = False) -> None:
-        """End the reply of an application that failed: 500 (504 if it was late) if nothing
-        was sent, else the news that the reply is cut off here."""
+    def fail(self, text: str, late: bool = False, page: Page | None = None) -> None:
+        """End the reply of an application that failed: 500 (504 if it was late) with this
+        page or the usual one if nothing was sent, else the news that the reply is cut off here."""
         if self._stream is not None:
             self._end(False, text)
         elif not self._finished:
-            page = LATE_PAGE if late else ERROR_PAGE
+            usual = LATE_PAGE if late else ERROR_PAGE
             self._status = _LATE_STATUS if late else _ERROR_STATUS
-            self._headers = [("Content-Type", "text/html; charset=utf-8"), ("Content-Length", str(len(page)))]
-            self._finish(page)
+            self._headers = [("Content-Type", "text/html; charset=utf-8"), ("Content-Length", str(len(usual)))]
+            if page is not None:
+                self._headers, usual = page
+            self._finish(usual)
 
     def waive(self) -> bool:
         """Reply nothing, because the application has taken the connection over (see
@@ -235,6 +239,7 @@ def respond(
     request: int,
     caught: Caught = _FAILURES,
     id_key: str = "",
+    explain: Explain | None = None,
 ) -> None:
     """Call app, send its answer and close it. PeerGone if nobody takes the answer.
 
@@ -242,7 +247,8 @@ def respond(
     calls sys.exit() gets a 500 and a traceback, and its worker goes on. Any other
     BaseException ends the worker, unless it answers other requests at the same time: then
     caught is BaseException. id_key is where the environ has the id that the gateway gave
-    the request, for the traceback; empty if it gives none. A process that the application forked off answers nothing.
+    the request, for the traceback; empty if it gives none. explain makes the page that a
+    client is shown of an error. A process that the application forked off answers nothing.
     """
     environ["wsgi.early_hints"] = exchange.hint
     try:
@@ -272,16 +278,18 @@ def respond(
         if "indrik.socket" in environ and isinstance(error, (StopIteration, NotStarted)) and exchange.waive():
             return
         trouble.log(errors, f"{_named(environ, request, id_key)} failed:\n{trouble.describe(error)}")
-        exchange.fail(trouble.one_line(error))
+        exchange.fail(trouble.one_line(error), page=explain and explain(environ, error))
 
 
-def responder(id_field: str, caught: Caught = _FAILURES) -> Callable[..., None]:
-    """respond with these arguments; id_field is the header field of the id. Without any,
-    respond itself: a call less for each request."""
-    if not id_field and caught is _FAILURES:
+def responder(options: dict[str, Any], caught: Caught = _FAILURES) -> Callable[..., None]:
+    """respond as the options want it. If they want nothing in particular, respond itself:
+    a call less for each request."""
+    id_field = str(options["request_id_field"])
+    explain = tracebacks.for_wsgi if options["traceback_pages"] else None
+    if not id_field and caught is _FAILURES and explain is None:
         return respond
     id_key = id_field and "HTTP_" + id_field.upper().replace("-", "_")
-    return functools.partial(respond, caught=caught, id_key=id_key)
+    return functools.partial(respond, caught=caught, id_key=id_key, explain=explain)
 
 
 def checked(status: str, headers: Headers) -> Headers:

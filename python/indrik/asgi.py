@@ -19,7 +19,7 @@ from marshal import loads
 from time import monotonic, monotonic_ns
 from typing import TYPE_CHECKING, Any, Callable, TextIO
 
-from . import afterfork, asgi_deadline, asgi_loop, deadline, load, stacks, trouble
+from . import afterfork, asgi_deadline, asgi_loop, deadline, load, stacks, tracebacks, trouble
 from .asgi_body import FileBody, StreamBody
 from .asgi_http import Request
 from .asgi_lifespan import Lifespan, StartupFailed
@@ -107,6 +107,7 @@ class Worker:
         self._late = deadline.Log(self._limits, errors)
         self._look_every = self._limits.pause(1.0)
         self.id_field = str(post.options["request_id_field"]).lower().encode("ascii")
+        self.explain = tracebacks.for_asgi if post.options["traceback_pages"] else None
         self.disconnect_grace = float(post.options["disconnect_grace"])
         self._retired: asyncio.Future[None] = loop.create_future()
         self._idle: asyncio.Future[None] | None = None  # set while waiting for the last request

@@ -310,14 +310,15 @@ class Request:
         elif not left and not (self.disconnected and isinstance(error, asyncio.CancelledError)):
             trouble.log(self._worker.errors, f"{self.named(scope)} failed:\n{trouble.describe(error)}")
         if not self._finished:
-            await self._fail("the client left" if left else trouble.one_line(error))
+            explain = None if left else self._worker.explain
+            await self._fail("the client left" if left else trouble.one_line(error), explain and explain(scope, error))
 
     def named(self, scope: Scope) -> str:
         """How lines of the log call it."""
         number = trouble.known_as(id_of(scope, self._worker.id_field))
         return f"request {self._request:#x} {scope.get('method')} {scope.get('path')!r}{number}"
 
-    async def _fail(self, text: str) -> None:
+    async def _fail(self, text: str, page: tuple[Fields, bytes] | None = None) -> None:
         try:
             if self._stream is not None:
                 self._trailers = None
@@ -327,7 +328,7 @@ class Request:
             elif self.retired:
                 await asgi_reply.whole(self._outlet, self._request, 503, UNAVAILABLE_HEADERS, b"")
             else:
-                await asgi_reply.whole(self._outlet, self._request, 500, ERROR_HEADERS, ERROR_PAGE)
+                await asgi_reply.whole(self._outlet, self._request, 500, *(page or (ERROR_HEADERS, ERROR_PAGE)))
         except ClientLeft:
             pass  # then there is nobody to be told
         self._end()

@@ -148,7 +148,7 @@ class _Crew:
         self._worker = os.getpid()
         # As in gthread: what would end a sync worker must not end the others' requests,
         # and gevent.Timeout is a BaseException.
-        answer = post.hooks.around(post.worker, responder(post.options["request_id_field"], BaseException))
+        answer = post.hooks.around(post.worker, responder(post.options, BaseException))
         tired = functools.partial(_leaving, post, "max_requests")
         self._respond = departure.limited(answer, post.options, tired)
         self._watch: deadline.Watch | None = None

@@ -35,7 +35,7 @@ def run(post: Post, app: Application, errors: TextIO) -> Status:
     # In a sync worker KeyboardInterrupt and its like end the process. Here that would
     # take the requests of other seats with it, so it fails one request and no more.
     ask = functools.partial(departure.ask, post.report)
-    answer = post.hooks.around(post.worker, responder(post.options["request_id_field"], BaseException))
+    answer = post.hooks.around(post.worker, responder(post.options, BaseException))
     answer = departure.limited(answer, post.options, functools.partial(ask, "max_requests"))
     watch = None
     if limits := deadline.Limits(post.options):

@@ -160,7 +160,7 @@ def _serve(post: Post, kind: str, app: Application, hub: greenlets.Hub | None, e
     if kind == "gthread":
         return gthread.run(post, app, errors)
     afterfork.watch_retirement(post.lane.fileno(), post.report, post.row)
-    around = post.hooks.around(post.worker, responder(post.options["request_id_field"]))
+    around = post.hooks.around(post.worker, responder(post.options))
     ask = functools.partial(departure.ask, post.report)
     answer = departure.limited(around, post.options, functools.partial(ask, "max_requests"))
     if limits := deadline.Limits(post.options):

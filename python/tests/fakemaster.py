@@ -43,6 +43,7 @@ OPTIONS: dict[str, Any] = {  # the settings' defaults, but for the class
     "asgi_lifespan": "auto",
     "disconnect_grace": 3_000,
     "spew": False,
+    "traceback_pages": False,
     "paste": "",
     "paste_globals": [],
     "root_path": "",

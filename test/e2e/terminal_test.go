@@ -26,19 +26,22 @@ type console struct {
 	wrote strings.Builder
 }
 
-// open starts a program on a new terminal of 80 columns and 24 rows.
-func (s *service) open(env []string, args ...string) *console {
-	s.t.Helper()
-	c := &console{t: s.t, cmd: exec.Command(world.binary, args...)}
+// onTerminal starts indrik on a new terminal of 80 columns and 24 rows, in a directory; ""
+// is that of the applications.
+func onTerminal(t testing.TB, dir string, env []string, args ...string) *console {
+	t.Helper()
+	c := &console{t: t, cmd: exec.Command(world.binary, args...)}
 	c.master, c.slave = c.pair()
 	c.resize(80, 24)
 	c.before = *c.mode()
 	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr = c.slave, c.slave, c.slave
-	c.cmd.Env = append(append(os.Environ(), "TERM=xterm-256color"), env...)
+	c.cmd.Env = append(append(os.Environ(), "TERM=xterm-256color", "PYTHONDONTWRITEBYTECODE=1"), env...)
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-	c.cmd.Dir = world.apps
+	if c.cmd.Dir = dir; dir == "" {
+		c.cmd.Dir = world.apps
+	}
 	if err := c.cmd.Start(); err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
 	go func() {
 		var room [4096]byte
@@ -52,12 +55,12 @@ func (s *service) open(env []string, args ...string) *console {
 			}
 		}
 	}()
-	s.t.Cleanup(func() {
+	t.Cleanup(func() {
 		_ = c.cmd.Process.Kill() // it has ended, if the test got so far
 		_ = c.slave.Close()
 		_ = c.master.Close()
-		if s.t.Failed() {
-			s.t.Logf("the terminal shows:\n%s", c.shows())
+		if t.Failed() {
+			t.Logf("the terminal shows:\n%s", c.shows())
 		}
 	})
 	return c
@@ -115,7 +118,8 @@ func (c *console) all() string {
 	return c.wrote.String()
 }
 
-// shows is the last whole picture, without colours.
+// shows is the last whole picture, without colours; all that was written where there are
+// no pictures.
 func (c *console) shows() string {
 	text := c.all()
 	end := strings.LastIndex(text, "\x1b[J\x1b[?2026l")
@@ -141,6 +145,13 @@ func (c *console) sees(expression string) (found []string) {
 // ended waits for the end of the program, which must give the terminal back as it was.
 func (c *console) ended(status int) {
 	c.t.Helper()
+	c.over(status)
+	c.restored()
+}
+
+// over waits for the end of the program.
+func (c *console) over(status int) {
+	c.t.Helper()
 	over := make(chan error, 1)
 	go func() { over <- c.cmd.Wait() }()
 	select {
@@ -151,7 +162,6 @@ func (c *console) ended(status int) {
 	if got := c.cmd.ProcessState.ExitCode(); got != status {
 		c.t.Errorf("it ended with %v, want status %d", c.cmd.ProcessState, status)
 	}
-	c.restored()
 }
 
 // restored wants the terminal as it was: its mode, its cursor and its screen.

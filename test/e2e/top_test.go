@@ -17,7 +17,7 @@ func TestTop(t *testing.T) {
 	s.allow("graceful_timeout", "worker ended")
 	held := s.hold("held")
 	load := s.load(2, "/")
-	c := s.open(nil, "top", "--socket", s.path, "--interval", "300ms")
+	c := onTerminal(t, "", nil, "top", "--socket", s.path, "--interval", "300ms")
 	c.sees(`● shop  serving: 2 workers, generation 1  up \S+  \d\d:\d\d:\d\d\n`)
 	c.sees(`Requests +\d\S*/s  p50 [\d.]+(µs|ms|s)  p99 [\d.]+(µs|ms|s)  failed 0.0/s  in [\d.]+[KM]?B/s`)
 	c.sees(`\n *SLOT +GEN +PID PHASE +BUSY +REQUEST +ANSWERED +REQ/S +CPU% +PSS +USS\n`)
@@ -82,7 +82,7 @@ func TestTopGivesTheTerminalBack(t *testing.T) {
 		"SIGHUP":  func(c *console) { s.kill(c.cmd.Process.Pid, syscall.SIGHUP) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := s.open([]string{"NO_COLOR=1"}, "top", "--socket", s.path)
+			c := onTerminal(t, "", []string{"NO_COLOR=1"}, "top", "--socket", s.path)
 			c.sees(`● shop`)
 			if mode := c.mode(); mode.Lflag&syscall.ECHO != 0 {
 				t.Error("keys are echoed")
@@ -96,7 +96,7 @@ func TestTopGivesTheTerminalBack(t *testing.T) {
 	}
 	// Nobody leads this session, so the kernel does not stop it at Ctrl-Z: the terminal is
 	// given back, and taken again when a key comes.
-	c := s.open(nil, "top", "--socket", s.path)
+	c := onTerminal(t, "", nil, "top", "--socket", s.path)
 	c.sees(`● shop`)
 	c.press("\x1a")
 	c.restored()
