@@ -15,6 +15,9 @@ import (
 const (
 	lookLimit  = 5 * time.Second
 	orderLimit = 15 * time.Second
+
+	extraLook  = 2 * time.Second
+	againAfter = 200 * time.Millisecond
 )
 
 // errHungUp reports a terminal that is gone.
@@ -30,20 +33,26 @@ type Config struct {
 	Colours  bool
 }
 
-// Look asks twice, with an interval between, so that there are rates. Its error is that
-// of the client or of ctx.
+// Look asks twice, with an interval between, so that there are rates. If the kernel was
+// not asked for processor times in between, it asks again, for at most two seconds more.
+// Its error is that of the client or of ctx.
 func Look(ctx context.Context, client *control.Client, interval time.Duration) (View, error) {
-	var p past
-	v, err := p.ask(ctx, client)
-	if err != nil {
-		return v, err
+	var before past
+	v, err := before.ask(ctx, client)
+	until := time.Now().Add(interval + extraLook)
+	for pause := interval; err == nil; pause = againAfter {
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return v, ctx.Err()
+		}
+		after := before
+		v, err = after.ask(ctx, client)
+		if v.complete() || time.Now().After(until) {
+			break
+		}
 	}
-	select {
-	case <-time.After(interval):
-	case <-ctx.Done():
-		return v, ctx.Err()
-	}
-	return p.ask(ctx, client)
+	return v, err
 }
 
 // ask makes a view of the service as it is now.

@@ -92,6 +92,11 @@ func (p *past) look(at time.Time, s control.Status) View {
 	return v
 }
 
+// complete reports that the shares of all processes are known.
+func (v *View) complete() bool {
+	return v.CPU != nil && !slices.ContainsFunc(v.Workers, func(r Row) bool { return r.CPU == nil })
+}
+
 // share is the part of a processor that a process has used. As long as the kernel was
 // not asked anew it is what it was.
 func (p *past) share(next *past, process control.Process, group *control.Group) *float64 {
