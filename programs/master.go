@@ -214,6 +214,7 @@ func (m *master) settle() {
 		for slot, w := range g.workers {
 			if !w.died.IsZero() && m.bury(w, now) {
 				delete(g.workers, slot)
+				m.mourn(w)
 			}
 		}
 		m.answer(g)
@@ -281,8 +282,13 @@ func (m *master) slotMoved(g *generation, c pool.Change) {
 	m.parts.Died(w.part(), int(w.slot))
 	m.leftovers = append(m.leftovers, leftover{group: w.pid, entry: "NOTIFY_SOCKET=" + w.ear.address, slot: int(w.slot), until: w.died.Add(leftoverTime)})
 	m.killLeftovers(w.died)
-	if !c.Death.Booted && c.Death.Cause != pool.Asked {
-		m.cannotStart(g, w.why())
+}
+
+// mourn draws the conclusions from the end of a worker, once everything that it said
+// has been heard: its last words may be why it could not be brought up.
+func (m *master) mourn(w *worker) {
+	if !w.death.Booted && w.death.Cause != pool.Asked {
+		m.cannotStart(w.gen, w.why())
 	}
 }
 
