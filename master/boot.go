@@ -44,12 +44,14 @@ func (m *master) prepare(ctx context.Context, values *settings.Values, hooks []s
 	if m.admin.passed, m.passed, err = takeAdmin(m.passed); err != nil {
 		return err
 	}
+	m.stored, m.passed = takeStored(m.passed)
 	m.sockets = slices.Clone(m.passed)
 	p, err := m.draft(ctx, values, m.cfg.Script, hooks)
 	if err != nil {
 		return err
 	}
 	m.enact(p)
+	m.dropStored()
 	// Workers are forked by the mold's middle process, which exits: they must
 	// become our children and not PID 1's.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
@@ -165,6 +167,9 @@ func (m *master) release() {
 	m.closeAdmin()
 	if m.early != nil { // preparing failed after the file was run
 		m.dismiss(m.early)
+	}
+	for _, s := range m.stored {
+		m.closeSocket(s)
 	}
 	if err := m.closeSockets(); err != nil {
 		m.log.Warn("listener not closed", "error", err)

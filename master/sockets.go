@@ -59,6 +59,10 @@ func (m *master) bind(ctx context.Context, p *plan, address string) error {
 			return nil
 		}
 	}
+	if s, there := m.reclaim(bind, p.settings.Backlog()); there {
+		p.sockets = append(p.sockets, s)
+		return nil
+	}
 	socket, err := activation.Listen(ctx, bind, activation.ListenOptions{
 		Backlog: p.settings.Backlog(),
 		Mode:    socketMode &^ fs.FileMode(p.settings.Umask()),

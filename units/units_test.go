@@ -130,7 +130,7 @@ func TestVariantForUsersAgrees(t *testing.T) {
 	for _, key := range []string{
 		"Unit.StartLimitIntervalSec", "Unit.Requires", "Service.Type", "Service.NotifyAccess", "Service.NonBlocking",
 		"Service.WatchdogSec", "Service.Restart", "Service.RestartSec", "Service.KillMode", "Service.TimeoutStopSec",
-		"Service.ExecReload", "Service.OOMPolicy", "Service.Delegate", "Service.UMask", "Service.SystemCallFilter", "Service.RestrictAddressFamilies",
+		"Service.ExecReload", "Service.OOMPolicy", "Service.Delegate", "Service.FileDescriptorStoreMax", "Service.UMask", "Service.SystemCallFilter", "Service.RestrictAddressFamilies",
 	} {
 		if len(system[key]) == 0 {
 			t.Errorf("%s is not in the system's unit", key)

@@ -255,6 +255,8 @@ func (r *replaceable) change(n int) string {
 type measure struct {
 	processes, descriptors int
 	memory                 int // proportional set size of all processes, KiB
+	// kinds counts the descriptors of each program by what they are.
+	kinds map[string]int
 }
 
 func (m measure) String() string {
@@ -277,13 +279,14 @@ func (r *replaceable) measure(master int, before measure) (now measure) {
 			return now
 		}
 		if time.Now().After(limit) {
-			r.t.Errorf("the service has %v, and had %v", now, before)
+			r.t.Errorf("the service has %v, and had %v: %v, and had %v", now, before, now.kinds, before.kinds)
 			return now
 		}
 	}
 }
 
 func (r *replaceable) look(master int) (now measure) {
+	now.kinds = map[string]int{}
 	children, _ := r.lab.Run(r.limit(), "pgrep", "--parent", strconv.Itoa(master)) // 1: none
 	for _, pid := range append(strings.Fields(children), strconv.Itoa(master)) {
 		proc := r.lab.path("/proc/" + pid)
@@ -293,6 +296,12 @@ func (r *replaceable) look(master int) (now measure) {
 		}
 		now.processes++
 		now.descriptors += len(open)
+		program, _ := os.ReadFile(proc + "/cmdline") // ended meanwhile: nothing
+		for _, fd := range open {
+			to, _ := os.Readlink(proc + "/fd/" + fd.Name())
+			kind, _, _ := strings.Cut(to, ":[")
+			now.kinds[fmt.Sprintf("%.24q %s", program, kind)]++
+		}
 		text, _ := os.ReadFile(proc + "/smaps_rollup") // ended meanwhile: nothing
 		for line := range strings.Lines(string(text)) {
 			if rest, ok := strings.CutPrefix(line, "Pss:"); ok {
