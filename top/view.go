@@ -2,6 +2,7 @@ package top
 
 import (
 	"cmp"
+	"encoding/json"
 	"slices"
 	"time"
 
@@ -31,8 +32,21 @@ type View struct {
 // Row is a worker.
 type Row struct {
 	control.Worker
-	Rate *float64 `json:"answered_per_second"`
-	CPU  *float64 `json:"cpu_percent"` // with what it started, if it has a control group
+	Rate *float64
+	CPU  *float64 // with what it started, if it has a control group
+}
+
+// MarshalJSON writes the worker as the status does, with its rates behind.
+func (r Row) MarshalJSON() ([]byte, error) {
+	worker, err := json.Marshal(r.Worker)
+	if err != nil {
+		return nil, err
+	}
+	rates, err := json.Marshal(struct {
+		Rate *float64 `json:"answered_per_second"`
+		CPU  *float64 `json:"cpu_percent"`
+	}{r.Rate, r.CPU})
+	return slices.Concat(worker[:len(worker)-1], []byte{','}, rates[1:]), err // two objects made one
 }
 
 // past remembers of one look what the next needs. The zero value is before the first.

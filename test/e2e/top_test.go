@@ -110,11 +110,12 @@ func TestTopGivesTheTerminalBack(t *testing.T) {
 	var v struct {
 		Answered *float64 `json:"answered_per_second"`
 		Workers  []struct {
-			PID int
-			CPU *float64 `json:"cpu_percent"`
+			PID  int
+			CPU  *float64 `json:"cpu_percent"`
+			Rate *float64 `json:"answered_per_second"`
 		}
 	}
-	if err := json.Unmarshal([]byte(s.runs("top", "--json")), &v); err != nil || v.Answered == nil || math.Abs(*v.Answered) > 0 || len(v.Workers) != 1 || v.Workers[0].CPU == nil {
+	if err := json.Unmarshal([]byte(s.runs("top", "--json")), &v); err != nil || v.Answered == nil || math.Abs(*v.Answered) > 0 || len(v.Workers) != 1 || v.Workers[0].CPU == nil || v.Workers[0].Rate == nil || v.Workers[0].PID == 0 {
 		t.Errorf("--json: %v, %+v", err, v)
 	}
 	if status, _, said := s.run("top"); status != 2 || !strings.Contains(said, "--once") {
