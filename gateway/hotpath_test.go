@@ -66,8 +66,8 @@ func newLaneBench(t testing.TB, own bool, k *ledger) *bench {
 	return b
 }
 
-// turn has one request answered.
-func (b *bench) turn() {
+// ask sends a request, and takes it from the lane as the worker does.
+func (b *bench) ask() int64 {
 	l := b.loop
 	_, err := unix.Write(b.client, b.request)
 	need(b.t, err)
@@ -82,6 +82,11 @@ func (b *bench) turn() {
 	need(b.t, err)
 	id, err := rd.Int()
 	need(b.t, err)
+	return id
+}
+
+// answer is the worker's reply, which lies in its socket then.
+func (b *bench) answer(id int64) {
 	r := dispatch.AppendInt(dispatch.AppendTuple(b.reply[:0], 4), id)
 	r = dispatch.AppendLatin1(r, "200 OK")
 	r = dispatch.AppendTuple(dispatch.AppendList(r, 2), 2)
@@ -89,15 +94,21 @@ func (b *bench) turn() {
 	r = dispatch.AppendTuple(r, 2)
 	r = dispatch.AppendLatin1(dispatch.AppendLatin1(r, "Content-Length"), "14")
 	b.reply = dispatch.AppendBytes(r, []byte("Hello, world!\n"))
-	_, err = writeFD(b.seat, b.reply)
+	_, err := writeFD(b.seat, b.reply)
 	need(b.t, err)
+}
+
+// turn has one request answered.
+func (b *bench) turn() {
+	b.answer(b.ask())
+	l := b.loop
 	l.replies(l.workers[1])
 	l.sheet.flush()
 	l.sheet.report()
 	if b.conn.phase != reading {
 		b.t.Fatalf("the connection is %v after its response", b.conn.phase)
 	}
-	if _, err = readFD(b.client, b.received); err != nil {
+	if _, err := readFD(b.client, b.received); err != nil {
 		b.t.Fatal(err)
 	}
 }

@@ -288,8 +288,8 @@ func (l *loop) bury(e *ends, back []unread, why error) {
 		return
 	}
 	for _, r := range l.requests.all {
-		if r.lane != nil && r.lane.ends == e {
-			l.fail(r, why)
+		if r.lane != nil && r.lane.ends == e { // there is a reason for lanes of one worker only
+			l.fail(r, l.lost(r, why, r.lane.worker.pid))
 		}
 	}
 }

@@ -81,6 +81,9 @@ func (g *gateway) note(why error, a ownAnswer, c *conn, state *asked, data []byt
 	if c != nil && len(c.client) > 0 {
 		facts = append(facts, "client", string(c.client))
 	}
+	if lost := (*lostError)(nil); errors.As(why, &lost) {
+		facts = append(facts, lost.facts()...)
+	}
 	if text := offending(why, data); len(text) > 0 {
 		facts = append(facts, "line", hclog.Quote(text))
 	}

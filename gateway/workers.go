@@ -41,7 +41,7 @@ func (l *loop) leave(pid int, why error, held []uint64) {
 	}
 	for _, id := range held {
 		if r := l.requests.find(id); r != nil && r.phase != queued {
-			l.fail(r, why)
+			l.fail(r, l.lost(r, why, pid))
 		}
 	}
 	l.searched, l.searchUntil = l.now, max(l.searchUntil, l.now+searchTime)
@@ -62,6 +62,7 @@ func (l *loop) searchLost() {
 	}
 	held := l.heldIDs()
 	taken, empty := l.takenUpTo()
+	var lost []uint64
 	for _, r := range l.requests.all {
 		if r.phase != dispatched || r.lane.worker != nil {
 			continue // what is on a worker's own lane, reclaim finds
@@ -78,10 +79,30 @@ func (l *loop) searchLost() {
 			r.missed = l.now
 			l.searchUntil = max(l.searchUntil, l.now+searchTime)
 		case l.seatsBeatSince(r.missed):
-			l.log.Warn("request was lost with its worker", "request", r.id)
-			l.fail(r, errWorkerDied)
+			lost = append(lost, r.id)
 		default:
 			l.searchUntil = max(l.searchUntil, l.now+searchTime)
+		}
+	}
+	l.giveUpLost(lost)
+}
+
+// giveUpLost fails requests that no seat holds. A worker sends its reply before it
+// beats and clears its row, so what one has answered meanwhile is in its reply socket,
+// and this loop may not have got to that: it was stopped, or is late.
+func (l *loop) giveUpLost(ids []uint64) {
+	if len(ids) == 0 {
+		return
+	}
+	for _, w := range l.workers {
+		if w.own == nil {
+			l.replies(w)
+		}
+	}
+	for _, id := range ids {
+		if r := l.requests.find(id); r != nil && r.phase == dispatched {
+			l.log.Warn("request was lost with its worker", "request", id)
+			l.fail(r, l.lost(r, errWorkerDied, 0))
 		}
 	}
 }
@@ -101,7 +122,21 @@ func (l *loop) seatsBeatSince(then int64) bool {
 			}
 		}
 	}
-	return true
+	return !l.strangerServes()
+}
+
+// strangerServes reports that a living worker takes requests which this gateway has not
+// been told of: the master is late. Its replies wait where we cannot hear them yet.
+func (l *loop) strangerServes() bool {
+	for _, board := range l.boards {
+		for slot := range board.Slots() {
+			row := board.Seat(slot, 0)
+			if pid := row.PID(); pid != 0 && l.workers[pid] == nil && row.Beat() != 0 && !gone(pid) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // buryAlone does for workers with lanes of their own what the master's orders to

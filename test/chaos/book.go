@@ -53,6 +53,9 @@ type death struct {
 // fault reports that the worker ended for something that went wrong with it.
 func (d death) fault() bool { return d.cause != "asked" }
 
+// late reports that it was killed for what took too long.
+func (d death) late() bool { return d.cause == "timeout" || d.cause == "silent" }
+
 // spell is a time in which something was as it should not be.
 type spell struct {
 	what     string

@@ -129,7 +129,7 @@ func (c *client) exchange(e *entry) {
 	case err != nil:
 		e.broken(err, cutShort)
 	case response.StatusCode != http.StatusOK:
-		e.outcome, e.detail = answeredOtherwise, brief(text)
+		e.outcome, e.detail = answeredOtherwise, "request="+response.Header.Get("X-Request-ID")
 	case text != c.expected(e.name, body):
 		e.outcome, e.detail = wrong, fmt.Sprintf("%d bytes: %s", len(text), brief(text))
 	default:

@@ -93,7 +93,7 @@ func (j *judge) explain(e entry) (string, bool) {
 		if e.outcome == cutShort && j.heldUp(e) {
 			return "cut short, worker stopped for too long", true
 		}
-		if d, there := j.holder(e); there && d.fault() && (e.outcome == cutShort || e.kind == "websocket") {
+		if d, there := j.holder(e, death.fault); there && (e.outcome == cutShort || e.kind == "websocket") {
 			return string(e.outcome) + ", worker: " + d.cause, true
 		}
 	}
@@ -102,20 +102,19 @@ func (j *judge) explain(e entry) (string, bool) {
 
 func (j *judge) explainStatus(e entry) (string, bool) {
 	word := fmt.Sprintf("%d", e.status)
-	d, there := j.holder(e)
 	switch e.status {
 	case 502:
-		if there && d.fault() {
+		if d, there := j.holder(e, death.fault); there {
 			return word + ", worker: " + d.cause, true
 		}
 	case 504:
-		if there && (d.cause == "timeout" || d.cause == "silent") {
+		if d, there := j.holder(e, death.late); there {
 			return word + ", worker: " + d.cause, true
 		}
 		if j.heldUp(e) {
 			return word + ", worker stopped for too long", true
 		}
-		if hangs(e.kind) { // it was interrupted, and its worker may live
+		if len(deeds([]string{e.kind})) > 0 { // it took too long and was interrupted; its worker may live
 			return word + ", interrupted", true
 		}
 	case 503, 507:
@@ -128,7 +127,7 @@ func (j *judge) explainStatus(e entry) (string, bool) {
 
 func (j *judge) explainClose(e entry) (string, bool) {
 	word := fmt.Sprintf("closed with %d", e.status)
-	d, there := j.holder(e)
+	d, there := j.holder(e, func(death) bool { return true })
 	switch e.status {
 	case 1012: // its worker, or its gateway, was to be replaced
 		if there && !d.fault() || j.during("reload", e) {
@@ -145,9 +144,9 @@ func (j *judge) explainClose(e entry) (string, bool) {
 	return "UNEXPLAINED " + word, false
 }
 
-// holder is the death of the worker that held the request. One that had taken it and
-// was killed before it could note that is known by the time only.
-func (j *judge) holder(e entry) (found death, there bool) {
+// holder is the death, of those that are fit, of the worker that held the request. One
+// that had taken it and was killed before it could note that is known by the time only.
+func (j *judge) holder(e entry, fit func(death) bool) (found death, there bool) {
 	pids, begun := j.began[e.name]
 	for _, d := range j.deaths {
 		if begun && !slices.Contains(pids, d.pid) {
@@ -156,7 +155,9 @@ func (j *judge) holder(e entry) (found death, there bool) {
 		if !begun && (!d.fault() || d.at.Before(e.sent) || d.at.After(e.ended.Add(slack))) {
 			continue
 		}
-		return d, true
+		if fit(d) {
+			return d, true
+		}
 	}
 	return death{}, false
 }

@@ -25,6 +25,7 @@ type plan struct {
 	limit   time.Duration // no round begins after it
 	load    time.Duration // of each round, beside its start and its end
 	class   string        // of all rounds; "" is another one in each
+	only    string        // faults whose names have a match of this expression
 	verbose bool          // say each fault as it is injected
 	racy    bool          // the binary has the race detector, and uses more memory
 	out     io.Writer
@@ -49,6 +50,7 @@ func command(ctx context.Context) error {
 	flag.DurationVar(&p.limit, "for", 5*time.Minute, "begin no round after this time")
 	flag.DurationVar(&p.load, "round", 30*time.Second, "how long a round is under load")
 	flag.StringVar(&p.class, "class", "", "worker class of all rounds; without it, another one in each")
+	flag.StringVar(&p.only, "faults", "", "a regular expression; only faults whose names it matches")
 	flag.BoolVar(&p.verbose, "v", false, "say each fault as it is injected")
 	flag.BoolVar(&p.racy, "race", false, "build indrik with the race detector")
 	flag.Parse()

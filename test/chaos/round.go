@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -62,11 +63,12 @@ type round struct {
 	service *service
 
 	keepAlive int
-	deeds     int         // requests that do something bad, so far
-	quiet     int         // clients outside the load, so far
-	frozen    atomic.Bool // the master is stopped
-	broken    atomic.Bool // configuration or application are
-	full      atomic.Bool // the disk for uploads is
+	wanted    *regexp.Regexp // faults
+	deeds     int            // requests that do something bad, so far
+	quiet     int            // clients outside the load, so far
+	frozen    atomic.Bool    // the master is stopped
+	broken    atomic.Bool    // configuration or application are
+	full      atomic.Bool    // the disk for uploads is
 	busy      sync.WaitGroup
 }
 
@@ -88,6 +90,9 @@ func newRound(p *plan, seed uint64) (*round, error) {
 		}
 	}
 	var err error
+	if r.wanted, err = regexp.Compile(p.only); err != nil {
+		return nil, err
+	}
 	if r.dir, err = os.MkdirTemp("", "indrik-chaos-round-"); err != nil {
 		return nil, err
 	}
@@ -174,8 +179,8 @@ func (r *round) underFaults(ctx context.Context) {
 		c := r.client(kind, i)
 		r.busy.Go(func() { c.run(ctx) })
 	}
-	all := faults()
-	for {
+	all := slices.DeleteFunc(faults(), func(f fault) bool { return !r.wanted.MatchString(f.name) })
+	for len(all) > 0 {
 		pause(ctx, r.between(50, 900))
 		if ctx.Err() != nil {
 			return

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -19,7 +20,9 @@ func TestMisdeedsOfWorkersCostTheirOwnRequests(t *testing.T) {
 	s.ready(2)
 
 	s.timed("/exits/9", http.StatusBadGateway)
-	s.stderr.await(t, 1, "worker ended", "cause=crashed", "status=9", "held=")
+	line := s.stderr.await(t, 1, "worker ended", "cause=crashed", "status=9", "held=")
+	held, _, _ := strings.Cut(strings.Trim(field(line, "held"), `"`), " ")
+	s.stderr.await(t, 1, "request failed", "status=502", "held="+held, "worker="+field(line, "pid"), `what="GET \"/exits/9\""`)
 	s.timed("/exits/0", http.StatusBadGateway)
 	s.stderr.await(t, 1, "worker ended", "cause=left", "status=0")
 	s.wants("/", 200, "hello")
