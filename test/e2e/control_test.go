@@ -151,7 +151,7 @@ func (s *controlled) hold(note string) *client {
 func TestReloadCommandTellsTheOutcome(t *testing.T) {
 	w := newSite(t, "plain")
 	s := serveControlled(t, w.launch("-w", "2"))
-	s.allow("Traceback (most recent", "reload failed")
+	s.allow("Traceback (most recent", "reload failed", "the reload was given up")
 	load := s.load(2, "/")
 	w.version("2")
 	if out := s.runs("reload"); !strings.Contains(out, "reload 1 done") || !strings.Contains(out, "generation 2 serves") {
