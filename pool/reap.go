@@ -69,8 +69,8 @@ func (p *Pool) report(s *slot, d *Death, pause time.Duration) {
 	}
 	facts = append(facts, d.Facts...)
 	level := hclog.Warn
-	if d.Cause == Asked {
-		level = hclog.Info
+	if d.Cause == Asked || d.From == Draining && !d.Booted {
+		level = hclog.Info // whatever kept one from booting that is not wanted any more
 	}
 	s.log.Log(level, "worker ended", facts...)
 }
