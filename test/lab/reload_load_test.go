@@ -128,18 +128,30 @@ func (r *replaceable) shell(script string, args ...string) {
 	r.must(err)
 }
 
-// reload must succeed, and what is on disk must serve when systemctl returns.
+// reload must succeed, and what is on disk must serve then.
 func (r *replaceable) reload() {
 	r.t.Helper()
 	r.systemctl("reload", r.unit())
 	r.serves()
 }
 
-// serves checks that the binary and the code that are on disk answer.
+// serves waits until the binary and the code that are on disk answer. For some
+// milliseconds after a reload a gateway that leaves may accept a connection still,
+// and its workers answer; nobody may get anything but an answer.
 func (r *replaceable) serves() {
 	r.t.Helper()
-	r.get("/software", "indrik/"+r.binary)
-	r.get("/version", fmt.Sprintf("code %d", r.code))
+	for path, want := range map[string]string{"/software": "indrik/" + r.binary, "/version": fmt.Sprintf("code %d", r.code)} {
+		limit := time.Now().Add(stepLimit)
+		for got := ""; got != want; {
+			var err error
+			if got, err = r.lab.fetch(r.limit(), "unix", r.path(), path); err != nil {
+				r.t.Fatal(err)
+			}
+			if time.Now().After(limit) {
+				r.t.Fatalf("GET %s: got %q, want %q", path, got, want)
+			}
+		}
+	}
 }
 
 // other is the version that is not installed.
@@ -162,7 +174,9 @@ var breakages = []breakage{
 	{"binary", "not today", func(r *replaceable) { r.fake("echo not today >&2\nexit 1\n") }},
 	{"take-over", "no-such-option", func(r *replaceable) {
 		good := buildsAt + r.other() + "/indrik"
-		r.fake("[ \"$1\" = preflight ] && exec " + good + " \"$@\"\nexec " + good + " --no-such-option \"$@\"\n")
+		// Not by a shell, which would leave its descriptor of the script to the next image.
+		r.program(fmt.Sprintf("#!/usr/bin/python3 -SE\nimport os, sys\nmore = [] if sys.argv[1] == 'preflight' else ['--no-such-option']\n"+
+			"os.execv(%q, ['indrik', *more, *sys.argv[1:]])\n", good))
 	}},
 	{"worker", "status 7", func(r *replaceable) { r.write("version.py", "import os\nos._exit(7)\n") }},
 }
@@ -170,7 +184,12 @@ var breakages = []breakage{
 // fake puts a shell script into the place of the binary.
 func (r *replaceable) fake(script string) {
 	r.t.Helper()
-	r.must(r.lab.WriteFile(r.dir()+"/bin/indrik", []byte("#!/bin/sh\n"+script), 0o755))
+	r.program("#!/bin/sh\n" + script)
+}
+
+func (r *replaceable) program(text string) {
+	r.t.Helper()
+	r.must(r.lab.WriteFile(r.dir()+"/bin/indrik", []byte(text), 0o755))
 }
 
 // refuses breaks something, wants the reload to fail with the reason and the service
