@@ -27,6 +27,7 @@ type load struct {
 	lab     *Lab
 	address string
 	stop    chan struct{}
+	ended   sync.Once
 	done    sync.WaitGroup
 	answers atomic.Int64
 
@@ -71,8 +72,14 @@ func upload() request {
 	return request{kind: "upload", text: head + strings.Repeat("x", size), want: fmt.Sprint(size), keep: true, pause: 50 * time.Millisecond}
 }
 
-func newLoad(t testing.TB, l *Lab, address string) *load {
-	return &load{t: t, lab: l, address: address, stop: make(chan struct{}), counts: map[string]int{}, took: map[string][]time.Duration{}}
+// newLoad is a load without clients. They end with the test, if nobody ends it before.
+func newLoad(t testing.TB, lab *Lab, address string) *load {
+	l := &load{t: t, lab: lab, address: address, stop: make(chan struct{}), counts: map[string]int{}, took: map[string][]time.Duration{}}
+	t.Cleanup(func() {
+		l.ended.Do(func() { close(l.stop) })
+		l.done.Wait()
+	})
+	return l
 }
 
 // clients starts n clients of a kind, which ask until the load ends.
@@ -212,7 +219,7 @@ func (l *load) flows() {
 // than an answer fails the test.
 func (l *load) end() {
 	l.t.Helper()
-	close(l.stop)
+	l.ended.Do(func() { close(l.stop) })
 	l.done.Wait()
 	l.t.Logf("load: %s", strings.Join(l.tally(), "; "))
 	for what, n := range l.counts {
