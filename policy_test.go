@@ -144,6 +144,8 @@ var readOnly = map[string]string{
 	"cmd/indrik/version.go commit":                         "set by the linker (-ldflags -X)",
 	"cmd/indrik/version.go date":                           "set by the linker (-ldflags -X)",
 	"master/answers.go errStopping":                        "error with a status",
+	"master/rollback.go errNotKept":                        "error with a status",
+	"master/rollback.go errUnderWay":                       "error with a status",
 	"programs/clerk.go errNoRequests":                      "error with a status",
 	"programs/clerk.go errNoStacks":                        "error with a status",
 	"programs/orders.go errIsStopping":                     "error with a status",

@@ -28,6 +28,7 @@ type Status struct {
 	Master     Process    `json:"master"`
 	Workers    []Worker   `json:"workers"`
 	Listeners  []Listener `json:"listeners"`
+	Kept       *Kept      `json:"kept,omitempty"`
 	Reload     *Reload    `json:"reload,omitempty"` // the last one, or the one that runs
 	Deaths     []Event    `json:"deaths,omitempty"` // the last of workers that were nobody's wish, oldest first
 }
@@ -120,6 +121,7 @@ const (
 type Reload struct {
 	ID         int64     `json:"id"`
 	State      string    `json:"state"`
+	Rollback   bool      `json:"rollback,omitempty"` // to the generation before
 	Asked      time.Time `json:"asked"`
 	Generation int       `json:"generation,omitempty"` // that serves since, or goes on serving
 	Seconds    float64   `json:"seconds"`              // from the beginning until now or the outcome
@@ -130,6 +132,16 @@ type Reload struct {
 
 // Over reports that the outcome is known.
 func (r Reload) Over() bool { return r.State == Done || r.State == Failed }
+
+// Kept is the generation before, to which a rollback would return.
+type Kept struct {
+	Generation int     `json:"generation"`
+	Workers    int     `json:"workers"` // that are left of it
+	Frozen     bool    `json:"frozen"`  // by its control groups
+	Left       float64 `json:"seconds"` // for how long it is kept
+	Memory     int64   `json:"memory"`  // of its workers and its mold
+	Mold       int     `json:"mold_pid,omitempty"`
+}
 
 // Event is something that happened to the service.
 type Event struct {

@@ -34,9 +34,9 @@ func Ask[T any](ctx context.Context, put func(func()), find func() (T, error)) (
 	}
 }
 
-// ErrNoRollback refuses what no master can do yet.
+// ErrNoRollback refuses what only the master of Python workers does.
 var ErrNoRollback = control.Errorf(http.StatusNotImplemented,
-	"the generation before is not kept in this version; put the old version back where it was and reload")
+	"the generation before is not kept where the workers are programs; put the old version back where it was and reload")
 
 // Await tells of a reload in the register of a loop; of one that is not over it waits
 // for news, at most for wait. find looks it up, on the loop's goroutine.

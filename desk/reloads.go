@@ -15,10 +15,11 @@ const KeptReloads = 20
 // number. It belongs to the master's loop. As JSON it is a part of the master's state,
 // with which the next image of the process goes on. The zero value is empty.
 type Reloads struct {
-	Last   int64            `json:"last"`   // number that was given out
-	Queued *control.Reload  `json:"queued"` // was asked for, and waits for the one that runs
-	Now    *control.Reload  `json:"now"`    // runs
-	Past   []control.Reload `json:"past"`   // the oldest first
+	Last   int64            `json:"last"`           // number that was given out
+	Queued *control.Reload  `json:"queued"`         // was asked for, and waits for the one that runs
+	Back   *control.Reload  `json:"back,omitempty"` // a rollback that waits likewise; it comes first
+	Now    *control.Reload  `json:"now"`            // runs
+	Past   []control.Reload `json:"past"`           // the oldest first
 	news   chan struct{}    // closed at the next change of any, and replaced; nil: nobody waits
 }
 
@@ -41,6 +42,20 @@ func (r *Reloads) Asked(now time.Time) *control.Reload {
 func (r *Reloads) Begun(now time.Time) {
 	r.Now = r.Asked(now)
 	r.Queued = nil
+	r.Now.State = control.Running
+	r.Tell()
+}
+
+// AskedBack gives a wish for a rollback its number. There must be none that waits.
+func (r *Reloads) AskedBack(now time.Time) *control.Reload {
+	r.Last++
+	r.Back = &control.Reload{ID: r.Last, State: control.Queued, Asked: now, Rollback: true}
+	return r.Back
+}
+
+// BegunBack notes that the rollback that waited runs.
+func (r *Reloads) BegunBack() {
+	r.Now, r.Back = r.Back, nil
 	r.Now.State = control.Running
 	r.Tell()
 }
@@ -68,9 +83,11 @@ func (r *Reloads) Ended(err error, generation int, began time.Time) {
 // Dropped gives up what waits and what runs, for instance because the service stops.
 func (r *Reloads) Dropped(why error, generation int, began time.Time) {
 	r.Ended(why, generation, began)
-	if r.Queued != nil {
-		r.Now, r.Queued = r.Queued, nil
-		r.Ended(why, generation, r.Now.Asked)
+	for _, waits := range []**control.Reload{&r.Back, &r.Queued} {
+		if *waits != nil {
+			r.Now, *waits = *waits, nil
+			r.Ended(why, generation, r.Now.Asked)
+		}
 	}
 }
 
@@ -105,6 +122,8 @@ func (r *Reloads) Find(id int64, began time.Time, progress string) (control.Relo
 		return running, true
 	case r.Queued != nil && r.Queued.ID == id:
 		return *r.Queued, true
+	case r.Back != nil && r.Back.ID == id:
+		return *r.Back, true
 	}
 	i := slices.IndexFunc(r.Past, func(past control.Reload) bool { return past.ID == id })
 	if i < 0 {

@@ -25,6 +25,9 @@ func (v *Vitals) Complete(s *control.Status, b Beside) {
 	note(s.PID)
 	note(s.Gateway.PID)
 	note(s.Mold.PID)
+	if s.Kept != nil {
+		note(s.Kept.Mold)
+	}
 	for i := range s.Workers {
 		note(s.Workers[i].PID)
 	}
@@ -43,6 +46,14 @@ func (v *Vitals) Complete(s *control.Status, b Beside) {
 	for i := range s.Workers {
 		known := found[s.Workers[i].PID]
 		s.Workers[i].Process, s.Workers[i].Group = known.Process, known.group
+	}
+	if k := s.Kept; k != nil {
+		k.Memory = found[k.Mold].Memory
+		for i := range s.Workers {
+			if s.Workers[i].Generation == k.Generation {
+				k.Memory += s.Workers[i].Memory
+			}
+		}
 	}
 	s.Pressure = describePressure(b.Service.Pressure)
 	countUnix(s.Listeners)

@@ -167,6 +167,8 @@ func (g *gateway) obey(m received) error {
 		return g.serve()
 	case "probe":
 		return g.probe(o)
+	case "held":
+		return g.held(o)
 	case "reopen":
 		g.reopen()
 		return nil

@@ -176,8 +176,8 @@ func BoardOrder(generation int) dispatch.Tuple {
 	return dispatch.Tuple{"board", int64(generation)}
 }
 
-// ForgetOrder says that the last worker of a generation has left and none will
-// come: its scoreboard is not needed any more.
+// ForgetOrder says that the last worker of a generation has left and none will come,
+// or that it is kept and holds nothing: its scoreboard is not needed any more.
 func ForgetOrder(generation int) dispatch.Tuple {
 	return dispatch.Tuple{"forget", int64(generation)}
 }
@@ -247,6 +247,7 @@ const (
 	FactServing = "serving" // every loop accepts
 	FactMoved   = "moved"   // nothing goes to the generation that follows any more, and its shared lane is empty
 	FactDrained = "drained" // nothing is held any more; it exits
+	FactHeld    = "held"    // workers of the generation that follows have as many requests as the number after it
 	FactProbed  = "probed"  // every loop has seen the probe with the number that follows
 	FactFailed  = "failed"  // it cannot work; the text follows
 )

@@ -33,9 +33,9 @@ func (c *clerk) Outcome(ctx context.Context, id int64, wait time.Duration) (cont
 	return desk.Await(ctx, c.m.put, &c.m.reloads, c.m.findReload, id, wait)
 }
 
-// Rollback is refused: the generation before is not kept in this version.
-func (c *clerk) Rollback(context.Context) (control.Reload, error) {
-	return control.Reload{}, desk.ErrNoRollback
+// Rollback asks for the return to the generation before, and gives its number.
+func (c *clerk) Rollback(ctx context.Context) (control.Reload, error) {
+	return ask(ctx, c.m, c.m.askRollback)
 }
 
 // Scale changes the number of workers.

@@ -149,7 +149,7 @@ func (m *master) restart(now time.Time) {
 		}
 	}
 	for _, g := range m.generations() {
-		if g.leaving || g.mold.child != nil || now.Before(g.mold.retryAt) {
+		if g.leaving || g.parked || g.mold.child != nil || now.Before(g.mold.retryAt) {
 			continue
 		}
 		if err := m.startMold(g); err != nil && g.mold.child == nil {

@@ -126,7 +126,7 @@ func (m *master) settleGate(g *generation, c course) {
 		m.refuse(err)
 		return
 	}
-	m.order(g.gate, gateway.ForgetOrder(g.number))
+	m.forget(g)
 	g.gate, own.serves = own, g
 }
 

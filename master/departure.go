@@ -53,12 +53,14 @@ func (m *master) retire(g *generation) {
 		why = errSucceeded
 	case g == m.reload.next:
 		why = errUndone
+	case g == m.kept:
+		why = errKeptGone
 	}
 	if g.gate.drained {
 		g.hearNoMore()
 	}
 	g.retire(why) // has an effect once
-	m.cancelQueued(g)
+	m.cancelQueued(g, errLeaving)
 	if g.plan.settings.GracefulTimeout() == 0 {
 		g.pool.Kill()
 	}
@@ -109,10 +111,10 @@ func (m *master) hasten(g *generation, now time.Time) {
 
 // cancelQueued answers the spawn orders that were never given to the mold, for
 // which the pool would wait.
-func (m *master) cancelQueued(g *generation) {
+func (m *master) cancelQueued(g *generation, why error) {
 	for _, w := range g.queue {
 		g.forget(w)
-		g.pool.SpawnFailed(w.slot, errLeaving)
+		g.pool.SpawnFailed(w.slot, why)
 	}
 	g.queue = nil
 }

@@ -101,18 +101,18 @@ func (m *master) brief(gt *gate) error {
 			return err
 		}
 	}
-	for _, g := range m.generations() {
-		if g.gate == gt {
+	all := slices.DeleteFunc(m.generations(), func(g *generation) bool { return g.gate != gt })
+	for _, g := range all {
+		if m.unknown(g); !g.parked {
 			m.showBoard(g)
+		} else if !g.leaving {
+			m.silence(g) // what it held ended with the gateway before
 		}
 	}
 	m.tellCourse(gt.serves)
-	for _, g := range m.generations() {
-		if g.gate != gt {
-			continue
-		}
+	for _, g := range all {
 		for _, w := range g.workers {
-			if w.joined = false; w.canJoin() {
+			if w.canJoin() {
 				m.join(w)
 			}
 		}
@@ -122,7 +122,16 @@ func (m *master) brief(gt *gate) error {
 
 // showBoard tells the gateway of a generation where its workers write what they do.
 func (m *master) showBoard(g *generation) {
+	g.shown = true
 	m.order(g.gate, gateway.BoardOrder(g.number), g.board.FD())
+}
+
+// forget is the opposite.
+func (m *master) forget(g *generation) {
+	if g.shown {
+		g.shown = false
+		m.order(g.gate, gateway.ForgetOrder(g.number))
+	}
 }
 
 // gatewayConfig is what a gateway is told of the settings.
@@ -189,7 +198,7 @@ func permissions(s *settings.Values) gateway.Permissions {
 
 // canJoin reports that the gateway may count on the worker.
 func (w *worker) canJoin() bool {
-	if w.released {
+	if w.released || w.gen.parked {
 		return false // the gateway has nothing to do with it any more
 	}
 	return w.phase == pool.Idle || w.phase == pool.Busy || w.phase == pool.Draining && w.ready
@@ -245,6 +254,8 @@ func (m *master) gatewaySaid(gt *gate, msg dispatch.Tuple) {
 		gt.serving = true
 	case gateway.FactProbed:
 		gt.probed(number(msg, 1))
+	case gateway.FactHeld:
+		m.heldTold(gt, number(msg, 1), number(msg, 2))
 	case gateway.FactMoved:
 		if prior := m.reload.prior; prior != nil && prior.gate == gt && prior.number == number(msg, 1) {
 			prior.spared = true

@@ -53,6 +53,9 @@ type generation struct {
 	endedAt time.Time               // when the pool had
 	asked   int64                   // questions for the stacks of its workers
 	strays  int                     // killed workers that the pool never had
+	shown   bool                    // its gateway has its board
+	strange bool                    // it was taken over from another version of the program
+	keep
 }
 
 // newGeneration makes the lane and the pool. Nothing runs before start.

@@ -87,6 +87,7 @@ type master struct {
 
 	plan   *plan       // in force
 	gen    *generation // that serves, or is to
+	kept   *generation // that served before and may again; nil for none
 	reload reload
 	epoch  uint8  // of the last gateway that was started
 	last   int    // number of the last generation that was made
@@ -234,6 +235,7 @@ func (m *master) ticked(now time.Time) {
 	}
 	m.judgeGateway(now)
 	m.judgeReload(now)
+	m.tendKept(now)
 	m.judgeFarewell(now)
 	m.judgeStop(now)
 	m.probeGateway(now)
@@ -259,6 +261,7 @@ func (m *master) settle() {
 	} else {
 		m.serve()
 		m.proceed()
+		m.buryKept()
 		for _, g := range m.generations() {
 			if m.reload.step != quieting {
 				g.spawn(time.Now())
@@ -310,9 +313,10 @@ func lookup(environ []string) activation.Env {
 }
 
 // generations are all that have processes or may have: the one that serves, and
-// during a reload the one that is to come or the one that leaves.
+// during a reload the one that is to come or the one that leaves, and the one that
+// is kept.
 func (m *master) generations() (all []*generation) {
-	for _, g := range []*generation{m.gen, m.reload.next, m.reload.prior} {
+	for _, g := range []*generation{m.gen, m.reload.next, m.reload.prior, m.kept} {
 		if g != nil {
 			all = append(all, g)
 		}

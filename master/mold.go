@@ -214,7 +214,8 @@ func (m *master) moldEnded(g *generation, exit pool.Exit) {
 	pid := g.mold.child.pid
 	m.parts.Outlived(parts.Mold(g.number, pid))
 	g.mold.child = nil
-	if m.stage == stopping || g.leaving {
+	if m.stage == stopping || g.leaving || g.parked {
+		g.moldBy = false
 		g.orphan()
 		return
 	}

@@ -173,6 +173,10 @@ func (m *master) trialEnded(exit pool.Exit) {
 	}
 	m.log.Debug("preflight passed", "version", r.verdict.Version)
 	r.limit = time.Now().Add(quietLimit)
+	if m.kept != nil { // it does not live through an exec, and has its time to finish what it holds
+		r.limit = r.limit.Add(m.kept.plan.settings.GracefulTimeout())
+		m.letKeptGo("the binary is exchanged")
+	}
 	m.move(approved)
 }
 

@@ -8,7 +8,6 @@ import (
 
 	"github.com/indrik/indrik/activation"
 	"github.com/indrik/indrik/control"
-	"github.com/indrik/indrik/gateway"
 	"github.com/indrik/indrik/settings"
 )
 
@@ -44,6 +43,7 @@ type reload struct {
 	next    *generation // raising, moving, undoing
 	prior   *generation // leaving
 
+	back      bool // to the generation that was kept: a rollback
 	announced bool // leaving: the new generation has the traffic
 }
 
@@ -183,18 +183,20 @@ func (m *master) proceed() {
 		}
 	case leaving:
 		m.announce()
-		if m.seeOff(r.prior) {
-			m.bury(&r.prior)
-			m.log.Info("reload done", "gen", m.gen.number, "after", time.Since(r.began).Round(time.Millisecond))
+		if m.sendOff(&r.prior) {
+			m.log.Info(r.noun()+" done", "gen", m.gen.number, "after", time.Since(r.began).Round(time.Millisecond))
 			m.move(gone)
 		}
 	case undoing:
-		if m.early == nil && r.trial == nil && (r.next == nil || m.seeOff(r.next)) {
-			m.bury(&r.next)
+		if m.early == nil && r.trial == nil && (r.next == nil || m.sendOff(&r.next)) {
 			m.move(gone)
 		}
 	case calm:
-		if r.again && m.stage == serving && !m.farewell.begun() {
+		switch {
+		case m.stage != serving || m.farewell.begun():
+		case m.reloads.Back != nil:
+			m.beginRollback()
+		case r.again:
 			m.beginReload()
 		}
 	}
@@ -235,6 +237,9 @@ func (m *master) takeOver() {
 	patience := prior.plan.settings.GracefulTimeout()
 	r.limit = time.Now().Add(patience)
 	m.enact(next.plan)
+	m.letKeptGo("another was replaced")
+	prior.stays, prior.until = !r.back && m.worth(prior), time.Time{}
+	next.stays = false
 	if prior.gate == next.gate {
 		next.gate.serves, next.gate.plan = next, next.plan
 		m.tellCourse(next)
@@ -253,7 +258,7 @@ func (m *master) announce() {
 	}
 	r.announced = true
 	m.reloads.Ended(nil, m.gen.number, r.began)
-	m.chronicle.Note(control.Event{What: "reload done", Generation: m.gen.number})
+	m.chronicle.Note(control.Event{What: r.noun() + " done", Generation: m.gen.number})
 	m.reloadEnded(nil)
 	m.log.Info("generation took over", "gen", m.gen.number, "ready", m.gen.count().ready, "workers", m.gen.wanted,
 		"same_gateway", r.prior.gate == m.gen.gate, "after", time.Since(r.began).Round(time.Millisecond))
@@ -273,9 +278,9 @@ func (m *master) refuse(err error) {
 		m.printRaw(boot.text)
 	}
 	m.reloads.Ended(err, m.gen.number, r.began)
-	m.chronicle.Note(control.Event{What: "reload failed", Generation: m.gen.number, Reason: err.Error()})
+	m.chronicle.Note(control.Event{What: r.noun() + " failed", Generation: m.gen.number, Reason: err.Error()})
 	m.reloadEnded(err)
-	m.log.Error("reload failed", "gen", m.gen.number, "error", err)
+	m.log.Error(r.noun()+" failed", "gen", m.gen.number, "error", err)
 	m.undo()
 	m.tellReady() // with the old generation, as the status says
 }
@@ -295,7 +300,7 @@ func (m *master) undo() {
 		return
 	}
 	m.discard(r.next.plan)
-	r.next.leaving = true
+	r.next.leaving = !r.next.stays // else it is kept again
 	r.limit = time.Now().Add(r.next.plan.settings.GracefulTimeout())
 	if gt := r.next.gate; gt != m.gen.gate {
 		m.dropGateway(gt)
@@ -313,11 +318,11 @@ func (m *master) bury(g **generation) {
 	dead := *g
 	*g = nil
 	dead.close()
-	if dead.gate != m.gen.gate {
+	if dead.gate == m.gen.gate {
+		m.forget(dead)
+	} else if !m.shared(dead.gate, dead) {
 		m.tolls.remember(dead.gate)
 		dead.gate.close()
-	} else if dead.gate.child != nil {
-		m.order(dead.gate, gateway.ForgetOrder(dead.number))
 	}
 }
 

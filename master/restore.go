@@ -130,6 +130,7 @@ func (r *restoring) generation() error {
 		own: h.Own, fluid: r.plan.settings.Reload(), board: board, post: m.facts.post, workers: map[pool.SlotID]*worker{},
 	}
 	gt.serves, g.place = g, m.placer(g)
+	g.shown, g.strange = true, r.st.Writer != m.cfg.Version
 	if c := h.Course; c != nil {
 		g.course.Store(&course{iface: c.Interface, seats: c.Seats, own: c.Own})
 	}

@@ -58,6 +58,7 @@ func (m *master) snapshot() control.Status {
 	if r, known := m.findReload(m.reloads.Latest()); known {
 		s.Reload = &r
 	}
+	s.Kept = m.describeKept()
 	s.Listeners = desk.Listeners(m.sockets, m.plan.settings.Backlog())
 	return s
 }
@@ -122,6 +123,12 @@ func describeWorker(w *worker) control.Worker {
 		Leaves: w.released || w.phase == pool.Draining,
 	}
 	d.PID = w.pid
+	switch {
+	case w.frozen:
+		d.Phase = "frozen"
+	case w.gen.parked && w.idle():
+		d.Phase = "parked"
+	}
 	if c := w.gen.course.Load(); c != nil {
 		d.Seats = c.seats
 	}

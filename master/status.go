@@ -81,6 +81,14 @@ func count(workers int) string {
 	return fmt.Sprintf("%d workers", workers)
 }
 
+// noun is what it is called.
+func (r *reload) noun() string {
+	if r.back {
+		return "rollback"
+	}
+	return "reload"
+}
+
 // words tells of a reload that runs, or that the last one failed.
 func (r *reload) words() string {
 	switch r.step {
@@ -92,15 +100,15 @@ func (r *reload) words() string {
 		return "reload: reading the configuration"
 	case raising:
 		t := r.next.count()
-		return fmt.Sprintf("reload: %d of %s of generation %d ready", t.ready, count(r.next.wanted), r.next.number)
+		return fmt.Sprintf("%s: %d of %s of generation %d ready", r.noun(), t.ready, count(r.next.wanted), r.next.number)
 	case moving:
-		return "reload: starting another gateway"
+		return r.noun() + ": starting another gateway"
 	case leaving:
 		return fmt.Sprintf("generation %d finishes its requests", r.prior.number)
 	case calm, undoing:
 	}
 	if r.why != nil {
-		return "reload failed: " + r.why.Error()
+		return r.noun() + " failed: " + r.why.Error()
 	}
 	return ""
 }

@@ -24,7 +24,7 @@ const (
 	reading              // the configuration is read, perhaps by a new mold
 	raising              // the new generation boots beside the one that serves
 	moving               // its workers are ready; a new gateway is awaited, if there is one
-	leaving              // the new generation serves, the one before finishes what it holds
+	leaving              // the new generation serves, the one before finishes what it holds, or is to be kept
 	undoing              // the new generation is not wanted any more, and goes
 	numSteps
 )
@@ -49,7 +49,7 @@ const (
 	settled              // the configuration is whole and right
 	raised               // enough workers of the new generation are ready
 	moved                // the new generation has the traffic
-	gone                 // no process of the generation that goes is left
+	gone                 // no process of the generation that goes is left, or it is kept
 	failed               // whatever it was: the one that serves goes on
 	numTurns
 )

@@ -38,6 +38,7 @@ func (m *master) stop(reason string) {
 	m.log.Info("stopping", "reason", reason, "limit", limit)
 	m.tellStopping()
 	m.chronicle.Note(control.Event{What: "stopping", Generation: m.gen.number, Reason: reason})
+	m.letKeptGo("the service stops")
 	m.reloads.Dropped(errStopped, m.gen.number, m.reload.began)
 	switch m.reload.step {
 	case checking, quieting, reading, raising, moving:
@@ -80,6 +81,7 @@ func (m *master) quick() {
 		return
 	}
 	m.quickly = true
+	m.letKeptGo("the service stops")
 	for _, gt := range m.gates() {
 		gt.drained = true
 		if gt.child != nil {

@@ -76,7 +76,9 @@ func (m *master) view(now time.Time) *metrics.Facts {
 	}
 	f.NotReady = m.unreadiness(f.Ill)
 	for _, g := range m.generations() {
-		f.Workers = append(f.Workers, g.view()...)
+		if !g.parked { // else nobody counts on them
+			f.Workers = append(f.Workers, g.view()...)
+		}
 	}
 	f.Seats = m.seats(&f.Gateway)
 	f.Processes = m.processes()

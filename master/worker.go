@@ -25,6 +25,7 @@ type worker struct {
 	refused  bool   // what it said when it was ready does not fit the others; it is being killed
 	replaced bool   // it was retired because files changed
 	released bool   // nobody can write to its own lane any more
+	frozen   bool   // its control group is
 	large    bool   // it has too much memory, and is being replaced
 	reminded uint64 // the request for which it was signalled last
 	phase    pool.Phase
@@ -139,6 +140,9 @@ func (w *worker) release() {
 		w.report = nil
 	}
 }
+
+// idle reports that the worker could take a request.
+func (w *worker) idle() bool { return w.pid != 0 && w.phase == pool.Idle }
 
 // pending reports that the mold has the order to fork this worker and has not
 // answered.

@@ -7,6 +7,8 @@ import "time"
 type rules struct {
 	serving bool
 	killing bool
+	parked  bool // no worker is ordered
+	still   bool // idle workers may be frozen
 	limits  Limits
 	fresh   time.Duration // no deadline counts time before it
 	atOnce  int           // workers that may be on their way at a time; 0: any number
@@ -43,7 +45,7 @@ const (
 func (r rules) wants(s *slot) bool { return r.serving && !s.surplus }
 
 // room reports whether one more worker may be on its way.
-func (r rules) room() bool { return r.atOnce == 0 || r.coming < r.atOnce }
+func (r rules) room() bool { return !r.parked && (r.atOnce == 0 || r.coming < r.atOnce) }
 
 // orderDue is when an order given to s counts as lost. A pool that drains
 // waits no longer for it than for a worker that leaves.
@@ -76,6 +78,9 @@ func (r rules) decide(s *slot, now time.Duration) verdict {
 		if r.killing {
 			return verdict{do: kill, cause: r.killedFor(s)}
 		}
+		if r.rests(s) {
+			break
+		}
 		if at, cause := s.deadline(r.limits, r.fresh); at != 0 && now >= at {
 			if s.phase == Aborting || cause == Deaf || r.limits.Abort == 0 {
 				return verdict{do: kill, cause: cause}
@@ -101,6 +106,8 @@ func (r rules) killedFor(s *slot) Cause {
 // though nothing happened to it. 0 means never.
 func (r rules) due(s *slot) time.Duration {
 	switch {
+	case r.rests(s):
+		return 0
 	case s.phase != Vacant:
 		at, _ := s.deadline(r.limits, r.fresh)
 		if s.oldAt != 0 && s.serves() && !s.replaced && (at == 0 || s.oldAt < at) {

@@ -87,6 +87,7 @@ type (
 		why  string
 	}
 	killAll   struct{}
+	parkAll   struct{ parked, still bool }
 	signalAll struct{ sig syscall.Signal }
 	signalOne struct {
 		slot SlotID

@@ -131,6 +131,11 @@ func (p *Pool) heard(fact any, now time.Duration) {
 		} else {
 			close(f.answer)
 		}
+	case parkAll:
+		if p.rules.parked && !f.parked {
+			p.rules.fresh = now
+		}
+		p.rules.parked, p.rules.still = f.parked, f.still
 	case describe:
 		f.answer <- p.states(now)
 	}

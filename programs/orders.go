@@ -32,7 +32,7 @@ func (c *clerk) Outcome(ctx context.Context, id int64, wait time.Duration) (cont
 	return desk.Await(ctx, c.m.put, &c.m.reloads, c.m.findReload, id, wait)
 }
 
-// Rollback is refused: the generation before is not kept in this version.
+// Rollback is refused: the generation before is not kept.
 func (c *clerk) Rollback(context.Context) (control.Reload, error) {
 	return control.Reload{}, desk.ErrNoRollback
 }

@@ -91,6 +91,13 @@ var workerSettings = []Setting{
 		Since: "0.1.0",
 	},
 	{
+		Name: "keep_previous", Flag: "keep-previous", Metavar: "SECONDS", Group: Workers, Kind: Seconds,
+		Default: "0", DefaultHelp: "0, do not", Min: 0, Max: maxSeconds,
+		Help:  "After a reload, keep the workers of the generation before for so long, for `indrik rollback`",
+		Note:  "Their memory stays taken meanwhile. See reload.md.",
+		Since: "0.1.0",
+	},
+	{
 		Name: "preload_app", Flag: "preload", Group: Workers, Kind: Bool,
 		Default: "false",
 		Help:    "Load the application once, before workers are forked, and share its memory",

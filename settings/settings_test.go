@@ -67,6 +67,7 @@ func TestDefaults(t *testing.T) {
 		{"boot_timeout", v.BootTimeout(), time.Minute},
 		{"boot_concurrency", v.BootConcurrency(), 0},
 		{"ready_workers", v.ReadyWorkers(), 0},
+		{"keep_previous", v.KeepPrevious(), time.Duration(0)},
 		{"exec", v.Exec(), []string{}},
 		{"exec_ready", v.ExecReady(), "auto"},
 		{"exec_ready_after", v.ExecReadyAfter(), time.Duration(0)},

@@ -26,6 +26,10 @@ func (v *Values) BootTimeout() time.Duration { return of[time.Duration](v, "boot
 // to the number of processors.
 func (v *Values) BootConcurrency() int { return of[int](v, "boot_concurrency") }
 
+// KeepPrevious returns how long the generation before stays after a reload, for a
+// rollback; 0 keeps none.
+func (v *Values) KeepPrevious() time.Duration { return of[time.Duration](v, "keep_previous") }
+
 // ReadyWorkers returns how many workers of a new generation must be ready before it
 // takes over; 0 for all.
 func (v *Values) ReadyWorkers() int { return of[int](v, "ready_workers") }

@@ -50,6 +50,7 @@ type Parts struct {
 	base   cgroup.Group
 	memory bool // the parts have the memory controller
 	broken bool // something failed and was told of
+	rigid  bool // the kernel freezes nothing
 	left   []remains
 }
 
@@ -116,6 +117,9 @@ func (p *Parts) adopt() {
 	}
 	for _, e := range entries {
 		kind, numbers, _ := strings.Cut(e.Name(), "-")
+		if e.IsDir() {
+			_ = p.base.Child(e.Name()).Freeze(false) // whoever is left finds out that nobody needs it; else it would stay for ever
+		}
 		var slot, generation, pid int
 		switch _, err := fmt.Sscanf(numbers, "%d-%d-%d", &slot, &generation, &pid); {
 		case !e.IsDir():
@@ -167,6 +171,21 @@ func (p *Parts) PlaceLimited(name string, pid, high int) {
 		p.broken = true
 		p.log.Warn("memory of a worker not limited", "group", name, "pid", pid, "error", err)
 	}
+}
+
+// Freeze stops the processes of a part, or lets them go on. It reports whether that was
+// done: nothing is where the group is whole, and a kernel before Linux 5.2 cannot.
+func (p *Parts) Freeze(name string, frozen bool) bool {
+	if p == nil || p.rigid && frozen {
+		return false
+	}
+	err := p.base.Child(name).Freeze(frozen)
+	if errors.Is(err, unix.ENOENT) || err == nil {
+		return err == nil // or the process has ended, and the part with it
+	}
+	p.rigid = p.rigid || frozen
+	p.log.Debug("control group not frozen", "group", name, "frozen", frozen, "error", err)
+	return false
 }
 
 // Service is the control group with all processes of the service: it tells the same where it

@@ -45,9 +45,9 @@ func verbs() map[string]func(*asked, *cobra.Command) {
 
 // newControl makes the command of a verb; nil if there is no such verb.
 //
-//	indrik status|workers|requests|events|rollback [NAME]
+//	indrik status|workers|requests|events [NAME]
 //	indrik top [NAME] [--once]
-//	indrik reload [NAME] [--wait=false]
+//	indrik reload|rollback [NAME] [--wait=false]
 //	indrik scale [NAME] N|+N|-N
 //	indrik recycle [NAME] SLOT|all
 //	indrik stacks [NAME] [--slot SLOT]

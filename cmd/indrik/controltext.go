@@ -67,6 +67,13 @@ func (a *asked) statusText(s serviceStatus) string {
 	if r := s.Reload; r != nil {
 		line("Reload", "%s", reloadText(*r))
 	}
+	if k := s.Kept; k != nil {
+		state := "parked"
+		if k.Frozen {
+			state = "frozen"
+		}
+		line("Kept", "generation %d for %s: %d workers, %s, %s", k.Generation, seconds(k.Left), k.Workers, megabytes(k.Memory), state)
+	}
 	line("Workers", "%d wanted, generation %d", s.Wanted, s.Generation)
 	b.WriteString("\n" + workerTable(s.Workers))
 	if len(s.Deaths) > 0 {

@@ -33,15 +33,6 @@ func eventsCommand(a *asked, c *cobra.Command) {
 	}
 }
 
-func rollbackCommand(a *asked, c *cobra.Command) {
-	c.Args = cobra.MaximumNArgs(1)
-	c.RunE = func(c *cobra.Command, args []string) error {
-		return post(c.Context(), a, first(args), "rollback", struct{}{}, func(r control.Reload) string {
-			return fmt.Sprintf("rollback %d begun\n", r.ID)
-		})
-	}
-}
-
 func scaleCommand(a *asked, c *cobra.Command) {
 	by := c.Flags().String("by", "", "what scaleArgs made of -N")
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -111,7 +102,12 @@ func logLevelCommand(a *asked, c *cobra.Command) {
 	}
 }
 
-func reloadCommand(a *asked, c *cobra.Command) {
+func reloadCommand(a *asked, c *cobra.Command) { bringIn(a, c, "reload") }
+
+func rollbackCommand(a *asked, c *cobra.Command) { bringIn(a, c, "rollback") }
+
+// bringIn makes a command that has another generation serve, and knows the outcome.
+func bringIn(a *asked, c *cobra.Command, verb string) {
 	wait := c.Flags().Bool("wait", true, "wait for the outcome")
 	limit := c.Flags().Duration("timeout", 0, "how long to wait; 0: until it is known")
 	c.Args = cobra.MaximumNArgs(1)
@@ -127,12 +123,12 @@ func reloadCommand(a *asked, c *cobra.Command) {
 			return err
 		}
 		var r control.Reload
-		if err := client.Post(ctx, "reload", struct{}{}, &r); err != nil {
+		if err := client.Post(ctx, verb, struct{}{}, &r); err != nil {
 			return err
 		}
 		if *wait && !r.Over() {
 			if r, err = client.Await(ctx, r.ID, a.progress()); err != nil {
-				return fmt.Errorf("reload %d was begun, its outcome is not known: %w", r.ID, err)
+				return fmt.Errorf("%s %d was begun, its outcome is not known: %w", verb, r.ID, err)
 			}
 		}
 		return a.outcome(r)
@@ -150,10 +146,20 @@ func (a *asked) progress() func(control.Reload) {
 	}
 }
 
+// verb is what a reload is called.
+func verb(r control.Reload) string {
+	if r.Rollback {
+		return "rollback"
+	}
+	return "reload"
+}
+
 // reloadFailed is a reload that was refused. Its reason has been printed.
 type reloadFailed struct{ control.Reload }
 
-func (e *reloadFailed) Error() string { return fmt.Sprintf("reload %d failed: %s", e.ID, e.Reason) }
+func (e *reloadFailed) Error() string {
+	return fmt.Sprintf("%s %d failed: %s", verb(e.Reload), e.ID, e.Reason)
+}
 
 // outcome prints a reload, and is an error if it failed.
 func (a *asked) outcome(r control.Reload) error {
@@ -166,11 +172,11 @@ func (a *asked) outcome(r control.Reload) error {
 	err := a.show(r, func() string {
 		switch r.State {
 		case control.Done:
-			return fmt.Sprintf("reload %d done in %s: generation %d serves\n", r.ID, seconds(r.Seconds), r.Generation)
+			return fmt.Sprintf("%s %d done in %s: generation %d serves\n", verb(r), r.ID, seconds(r.Seconds), r.Generation)
 		case control.Queued:
-			return fmt.Sprintf("reload %d waits for its turn\n", r.ID)
+			return fmt.Sprintf("%s %d waits for its turn\n", verb(r), r.ID)
 		}
-		return fmt.Sprintf("reload %d begun\n", r.ID)
+		return fmt.Sprintf("%s %d begun\n", verb(r), r.ID)
 	})
 	if err == nil && r.State == control.Failed {
 		return &reloadFailed{r}

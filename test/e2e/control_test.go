@@ -189,7 +189,7 @@ func TestReloadCommandTellsTheOutcome(t *testing.T) {
 		}
 	}
 	load.end().atMost(t, nil)
-	if status, _, said := s.run("rollback"); status != 1 || !strings.Contains(said, "not kept") {
+	if status, _, said := s.run("rollback"); status != 1 || !strings.Contains(said, "no generation is kept") {
 		t.Errorf("rollback: status %d, %s", status, said)
 	}
 	s.stop()

@@ -96,6 +96,7 @@ func elsewhere() (proofs []proof) {
 		"graceful_timeout test/e2e/stop_test.go TestAStopThatTakesTooLong",
 		"shutdown_delay test/e2e/stop_test.go TestAStopThatIsDelayed",
 		"boot_timeout test/e2e/reload_faults_test.go TestReloadsThatFail",
+		"keep_previous test/e2e/rollback_test.go TestWhatIsKeptGoes",
 		"reload test/e2e/wsgi_test.go TestReloadShowsWhatWasSaved",
 		"initgroups python/tests/test_privileges.py test_initgroups_takes_the_users_groups_and_no_others",
 		"request_buffering test/e2e/arriving_test.go TestBodiesThatArrive",
