@@ -1,7 +1,7 @@
 # Two lines to begin with: `make run`, then `make test`. `make help` has the rest.
 
 FUZZTIME ?= 30s
-GOTEST   ?= go test -race -p 2 -timeout 10m
+GOTEST   ?= go test -race -p 2 -timeout 25m
 STATIC   := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # The lab runs by itself: it says why when it is skipped, which go test shows only under -v.
 PACKAGES  = $$(go list ./... | grep -v -e /test/lab -e /test/packages)
