@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -173,4 +174,27 @@ func TestStopDuringAPreflight(t *testing.T) {
 	s.kill(s.pid, syscall.SIGHUP)
 	s.stderr.await(t, 1, "reload put off")
 	s.stop()
+}
+
+// A disk without room takes no log, and costs no reload, with an exec or without: the
+// state is in memory.
+func TestReloadsWithAFullDisk(t *testing.T) {
+	w := install(t, later(t))
+	s := start(t, w.launch("-w", "1", "--error-logfile", "/dev/full", "--access-logfile", "/dev/full", "--control-socket", "control"))
+	status := func() string {
+		said, _ := output(w.dir, world.binary, "status", "--json", "--socket", "control") // not there yet
+		return said
+	}
+	s.until("it serves", func() bool { return strings.Contains(status(), `"pid"`) })
+	for n, signal := range []syscall.Signal{syscall.SIGUSR2, syscall.SIGHUP} {
+		out, err := output(w.dir, world.binary, "reload", "--socket", "control")
+		if err != nil {
+			t.Fatalf("indrik reload: %q, %v", out, err)
+		}
+		before := fmt.Sprintf(`"generation": %d`, 2*n+3)
+		s.kill(s.pid, signal)
+		s.until("generation after "+signal.String(), func() bool { return strings.Contains(status(), before) })
+	}
+	s.kill(s.pid, syscall.SIGTERM)
+	s.expect(0)
 }
