@@ -10,6 +10,18 @@ in README.md beside pyproject.toml.
 
 from __future__ import annotations
 
-from .launch import BaseApplication, LaunchError, run
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .launch import BaseApplication, LaunchError, run
 
 __all__ = ["BaseApplication", "LaunchError", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    """What launch.py has, when it is asked for: the mold and the workers do not."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from . import launch
+
+    return getattr(launch, name)

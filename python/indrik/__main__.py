@@ -12,8 +12,9 @@ import os
 import re
 import sys
 
-# All of ours is imported now, while the zip is readable and sys.path leads to it.
-from . import afterfork, launch, mold, worker
+# What every mold needs is imported now, while the zip is readable and sys.path leads to
+# it; late keeps the rest.
+from . import afterfork, late, mold, worker
 from .status import Status
 from .wire import Channel
 
@@ -21,7 +22,7 @@ from .wire import Channel
 def main() -> int:
     """Run the process's role; returns its exit status."""
     if sys.argv[1:2] != ["--channel"]:
-        return launch.main(sys.argv[1:])
+        return int(late.module("launch").main(sys.argv[1:]))
     afterfork.adopt_signals()
     if len(sys.argv) != 3 or sys.argv[1] != "--channel" or not sys.argv[2].isdecimal():
         print("usage: python -m indrik --channel FD (it is for Indrik's master to start)", file=sys.stderr)
@@ -44,6 +45,7 @@ def leave_no_trace() -> None:
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] == __package__ and module.__file__:
             linecache.getlines(module.__file__, module.__dict__)
+    late.keep(sys.modules[str(__package__)])
     sys.argv[:] = ["indrik"]
     origin = sys.path[0] if sys.path else ""
     archive = re.fullmatch(r"/proc/self/fd/(\d+)", origin)

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, Callable, TextIO, Union
 
-from . import reply, tracebacks, trouble
+from . import late, reply, trouble
 from .body import BodyCut
 from .deadline import RequestTimeout
 from .reply import ClientLeft, Head, Headers, Outlet
@@ -285,7 +285,7 @@ def responder(options: dict[str, Any], caught: Caught = _FAILURES) -> Callable[.
     """respond as the options want it. If they want nothing in particular, respond itself:
     a call less for each request."""
     id_field = str(options["request_id_field"])
-    explain = tracebacks.for_wsgi if options["traceback_pages"] else None
+    explain = late.module("tracebacks").for_wsgi if options["traceback_pages"] else None
     if not id_field and caught is _FAILURES and explain is None:
         return respond
     id_key = id_field and "HTTP_" + id_field.upper().replace("-", "_")

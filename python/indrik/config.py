@@ -10,13 +10,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.machinery
-import importlib.util
-import inspect
 import os
 import sys
 import types
-from dataclasses import dataclass, field
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple
 
 Hook = Callable[..., Any]
 
@@ -54,16 +51,15 @@ class ConfigError(Exception):
     """The configuration cannot be used; the text says which, where and why."""
 
 
-@dataclass(frozen=True)
-class Config:
+class Config(NamedTuple):
     """What a configuration file says."""
 
-    origin: str = ""  # as it was named, for messages
-    settings: dict[str, list[str]] = field(default_factory=dict)
-    hooks: dict[str, Hook] = field(default_factory=dict)
-    objects: dict[str, Any] = field(default_factory=dict)
+    origin: str  # as it was named, for messages
+    settings: dict[str, list[str]]
+    hooks: dict[str, Hook]
+    objects: dict[str, Any]
     # Names of plain values that are no setting: perhaps one that was misspelt.
-    unknown: list[str] = field(default_factory=list)
+    unknown: list[str]
 
 
 def read(spec: str, known: frozenset[str]) -> Config:
@@ -95,12 +91,15 @@ def _names(spec: str) -> dict[str, Any]:
         return dict(vars(importlib.import_module(spec[len("python:") :])))
     if not os.path.exists(spec):
         raise ConfigError(f"there is no file {spec!r}")
+    # Here, because few have a file and it takes milliseconds.
+    from importlib.util import module_from_spec, spec_from_file_location
+
     # The loader is chosen here, because importlib chooses it by the file's ending.
     loader = importlib.machinery.SourceFileLoader(_MODULE, spec)
-    module_spec = importlib.util.spec_from_file_location(_MODULE, spec, loader=loader)
+    module_spec = spec_from_file_location(_MODULE, spec, loader=loader)
     if module_spec is None:
         raise ConfigError(f"{spec!r} cannot be run as Python")
-    module = importlib.util.module_from_spec(module_spec)
+    module = module_from_spec(module_spec)
     sys.modules[_MODULE] = module
     # A cached compilation beside the file would be written with our privileges,
     # and is keyed by the second: an edit just after a reload would be missed.
@@ -123,6 +122,8 @@ def _hook(name: str, value: Any) -> Hook:
 
 def arity(function: Hook) -> int | None:
     """The number of positional arguments, None if it cannot be told or is open."""
+    import inspect  # here, because few have hooks and it takes milliseconds
+
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):

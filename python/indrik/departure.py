@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import random
 import sys
 import traceback
 from _thread import allocate_lock, start_new_thread
@@ -24,11 +23,11 @@ def limited(respond: Callable[..., None], options: dict[str, Any], tired: Callab
     and max_requests_jitter say.
 
     It goes on to respond after that: the worker is of use until its successor is.
-    SystemRandom, because an application may have seeded the other one alike in all workers.
+    The jitter is not of the random module, which an application may have seeded alike in all workers.
     """
     if not options["max_requests"]:
         return respond
-    last = options["max_requests"] + random.SystemRandom().randint(0, options["max_requests_jitter"])
+    last = options["max_requests"] + _random(options["max_requests_jitter"])
     taken = itertools.count(1)
 
     def counted(*request: Any) -> None:
@@ -37,6 +36,11 @@ def limited(respond: Callable[..., None], options: dict[str, Any], tired: Callab
         respond(*request)
 
     return counted
+
+
+def _random(most: int) -> int:
+    """A number from 0 to most, without the import of random."""
+    return int.from_bytes(os.urandom(8), "little") % (most + 1)
 
 
 def ask(report: wire.Channel, why: str) -> None:

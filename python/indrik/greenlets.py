@@ -15,10 +15,9 @@ import io
 import os
 import socket
 import sys
-from dataclasses import dataclass
 from marshal import loads
 from time import monotonic_ns
-from typing import TYPE_CHECKING, Any, Callable, TextIO
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, TextIO
 
 from . import afterfork, deadline, departure, stacks
 from .app import Application, Exchange, FileWrapper, responder
@@ -39,8 +38,7 @@ _PARTS = {
 }
 
 
-@dataclass(frozen=True)
-class Hub:
+class Hub(NamedTuple):
     """What we need of gevent or eventlet. Its functions are called in the worker."""
 
     renew: Callable[[], None]  # after a fork

@@ -8,20 +8,23 @@ The expression is parsed, never evaluated: only names and literals mean anything
 
 from __future__ import annotations
 
-import ast
 import functools
-import inspect
 import os
 import sys
-from dataclasses import dataclass, field
-from typing import Any, Callable
+from collections.abc import Mapping
+from types import FunctionType, MappingProxyType
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from . import trouble
 from .status import Status
 
+if TYPE_CHECKING:
+    import ast
+
 Application = Callable[..., Any]
 
 _DEFAULT = "application"
+_VARARGS, _COROUTINE = 0x04, 0x80  # of co_flags: inspect.CO_VARARGS, inspect.CO_COROUTINE
 _ASGI_2 = (
     "the application takes one argument, the scope: that is ASGI 2, and Indrik serves ASGI 3 "
     "(asgiref.compatibility.guarantee_single_callable converts it) and WSGI"
@@ -32,8 +35,7 @@ class SpecError(Exception):
     """The text does not name an application, or what it names is none."""
 
 
-@dataclass(frozen=True)
-class Spec:
+class Spec(NamedTuple):
     """Where the application is: a path of attributes in a module, and, if a
     factory makes it, the call."""
 
@@ -41,7 +43,7 @@ class Spec:
     path: tuple[str, ...] = (_DEFAULT,)
     call: bool = False
     args: tuple[Any, ...] = ()
-    kwargs: dict[str, Any] = field(default_factory=dict)
+    kwargs: Mapping[str, Any] = MappingProxyType({})
 
 
 def parse(text: str) -> Spec:
@@ -51,8 +53,10 @@ def parse(text: str) -> Spec:
         raise SpecError(f"no module can be called {module!r}{_file_hint(module)}")
     if module.endswith(".py"):
         raise SpecError(f"{module!r} is the name of a file, not of a module{_file_hint(module)}")
-    if not colon:
-        return Spec(module)
+    if not colon or expression.isidentifier():  # which is told without a parser, as in most cases
+        return Spec(module, (expression,) if colon else (_DEFAULT,))
+    import ast
+
     try:
         node = ast.parse(expression.strip(), mode="eval").body
     except (SyntaxError, ValueError) as error:  # ValueError: a NUL, before 3.12
@@ -123,6 +127,10 @@ def interface(app: Application) -> str:
     given three arguments, is ASGI. What cannot be told is taken for WSGI; the setting
     `interface` is for those cases. SpecError for ASGI 2, which nobody serves any more.
     """
+    if type(app) is FunctionType and not vars(app):
+        return _of_function(app)
+    import inspect  # which most applications that are objects have imported themselves
+
     while isinstance(app, functools.partial):
         if app.args or app.keywords:
             break  # its signature says what is left to give
@@ -136,7 +144,21 @@ def interface(app: Application) -> str:
         whole: Any = app.func if isinstance(app, functools.partial) else app
         if inspect.iscoroutinefunction(whole) or inspect.iscoroutinefunction(whole.__call__):
             return "asgi"
-    wanted = _must_be_given(app)
+    return _by_arguments(_must_be_given(app))
+
+
+def _of_function(app: FunctionType) -> str:
+    """interface for a plain function that no decorator has left a mark on: the same,
+    without the milliseconds that the import of inspect takes."""
+    code = app.__code__
+    if code.co_flags & _COROUTINE:
+        return "asgi"
+    if code.co_flags & _VARARGS:
+        return _by_arguments(None)
+    return _by_arguments(code.co_argcount - len(app.__defaults__ or ()))
+
+
+def _by_arguments(wanted: int | None) -> str:
     if wanted == 1:
         raise SpecError(_ASGI_2)
     return "asgi" if wanted == 3 else "wsgi"
@@ -145,6 +167,8 @@ def interface(app: Application) -> str:
 def _must_be_given(app: Application) -> int | None:
     """How many positional arguments a call of app needs; None if it does not say, or
     takes any number."""
+    import inspect
+
     try:
         parameters = inspect.signature(app).parameters.values()
     except (TypeError, ValueError):  # written in C
@@ -167,6 +191,8 @@ def _attribute(holder: Any, name: str, seen: str) -> Any:
 
 
 def _path(node: ast.expr, expression: str) -> tuple[str, ...]:
+    import ast
+
     names: list[str] = []
     while isinstance(node, ast.Attribute):
         names.append(node.attr)
@@ -178,6 +204,8 @@ def _path(node: ast.expr, expression: str) -> tuple[str, ...]:
 
 
 def _arguments(node: ast.Call, expression: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    import ast
+
     try:
         args = tuple(ast.literal_eval(arg) for arg in node.args)
         kwargs = {_keyword(word): ast.literal_eval(word.value) for word in node.keywords}

@@ -7,12 +7,8 @@ that Gunicorn's have; under the journal without a time, and with a priority inst
 
 from __future__ import annotations
 
-import configparser
 import importlib
-import json
 import logging
-import logging.config
-import logging.handlers
 import os
 import socket
 import sys
@@ -39,7 +35,6 @@ _UNUSABLE = (
     RuntimeError,
     TypeError,
     ValueError,
-    configparser.Error,
 )
 _NEEDED = ("debug", "info", "warning", "error", "critical", "exception", "log")
 
@@ -227,6 +222,13 @@ def configure(cfg: Any) -> None:
     logconfig. LogError if it is not as the logging module wants it."""
     described = getattr(cfg, "logconfig_dict", None)
     path = getattr(cfg, "logconfig_json", None)
+    if not described and not path and not getattr(cfg, "logconfig", None):
+        return
+    # Here, because few have such a thing and these take milliseconds.
+    import configparser
+    import json
+    import logging.config
+
     name = "logconfig_dict"
     try:
         if not described and path:
@@ -242,7 +244,7 @@ def configure(cfg: Any) -> None:
             with open(path, encoding="utf-8") as file:
                 places = {"__file__": path, "here": os.path.dirname(path)}
                 logging.config.fileConfig(file, defaults=places, disable_existing_loggers=False)
-    except _UNUSABLE as error:
+    except (*_UNUSABLE, configparser.Error) as error:
         why = f"{error}: {error.__cause__}" if error.__cause__ else str(error)
         raise LogError(f"{name} cannot be used: {why}") from error
 
@@ -287,6 +289,8 @@ def _syslog(cfg: Any) -> logging.Handler:
     """The handler that syslog wants. What it cannot send is said on standard error by
     the logging module."""
     prefix = cfg.syslog_prefix or str(cfg.proc_name).replace(":", ".")
+    import logging.handlers  # here, because few have it and it takes milliseconds
+
     last: OSError | None = None
     for address, kind in _places(cfg.syslog_addr):
         try:

@@ -12,15 +12,13 @@ import errno
 import gc
 import importlib
 import os
-import platform
 import socket
 import struct
 import sys
-from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
-from . import afterfork, check, config, greenlets, hooks, literals, load, logfiles, logs, paste, privileges, trouble
+from . import afterfork, config, greenlets, hooks, late, load, logfiles, logs, paste, privileges, trouble
 from .app import Application
 from .reply import Outlet
 from .status import Status
@@ -38,13 +36,15 @@ _fork, _waitpid, _write = os.fork, os.waitpid, os.write
 # Options that are lengths of time.
 _TIMES = ("graceful_timeout", "disconnect_grace", "beat", "slow_request", "request_timeout", "request_timeout_grace")
 
+# After so long without an order the mold has forked what was wanted at once.
+_CALM = 1.0  # seconds
+
 _STAGES = {Status.CANNOT_LOAD: "load", Status.BOOT_FAILED: "boot"}  # of an application that is preloaded
 
 _ANSWER = struct.Struct("q")  # what the pipe carries: a pid, or an errno below zero
 
 
-@dataclass(frozen=True)
-class Cast:
+class Cast(NamedTuple):
     """What every worker of this mold has in common."""
 
     app: str
@@ -72,8 +72,13 @@ def run(channel: Channel) -> Post | Status:
         if cast is None:
             return Status.DONE
         cast.hooks.begin(cast.before)
-        channel.send("configured", platform.python_version(), sys.executable)
+        channel.send("configured", sys.version.split()[0], sys.executable)
+        behind = True  # something that workers share if it is imported here has been put off
         while True:
+            if behind and not channel.wait(_CALM):
+                behind = False
+                late.ahead()
+                _freeze()
             order = channel.receive()
             if order is None:
                 return Status.DONE
@@ -99,7 +104,7 @@ def run(channel: Channel) -> Post | Status:
 
 def _configure(channel: Channel) -> Cast | None:
     """Take the first orders; None if the master went before them."""
-    found = config.Config()
+    found = config.Config("", {}, {}, {}, [])
     while True:
         order = channel.receive()
         if order is None:
@@ -112,11 +117,11 @@ def _configure(channel: Channel) -> Cast | None:
         said = {"settings": found.settings, "hooks": sorted(found.hooks), "unknown": found.unknown}
         if len(message) > 3:  # for people: which of it is not written in the file as it is
             said["objects"] = sorted(found.objects)
-            said["computed"] = literals.computed(str(message[1]))
+            said["computed"] = late.module("literals").computed(str(message[1]))
         channel.send("read", said)
     try:
         if message[0] == "check" and len(message) == 2:
-            channel.send("checked", check.application(message[1], found))
+            channel.send("checked", late.module("check").application(message[1], found))
             return None
         if message[0] != "configure" or len(message) != 2 or len(fds) != 2:
             raise WireError(f"the order {message[0]!r} with {len(fds)} descriptors instead of 'configure' with 2")
@@ -168,14 +173,20 @@ def _cast(settings: Any, fds: list[int], found: config.Config) -> Cast:
     logfiles.hear_reopen(log)
     hub, preloaded = _preload(app, options, log) if options["preload_app"] else (None, None)
     called = hooks.Hooks(found.hooks, hooks.Server(cfg, log, app))
-    # Everything here outlives all collections; out of the collector's sight its
-    # pages are not written to, and stay shared with the workers. PyPy's collector
-    # has no such thing, and moves what it keeps.
+    if options["preload_app"] or "asgi" in (options["worker_class"], options["interface"]):
+        late.ahead()
+    _freeze()
+    basis = (app, generation, name, loops, scoreboard, lane, options, setproctitle, identity)
+    return Cast(*basis, hub, preloaded, called, before)
+
+
+def _freeze() -> None:
+    """Everything here outlives all collections; out of the collector's sight its pages
+    are not written to, and stay shared with the workers. PyPy's collector has no such
+    thing, and moves what it keeps."""
     gc.collect()
     if hasattr(gc, "freeze"):
         gc.freeze()
-    basis = (app, generation, name, loops, scoreboard, lane, options, setproctitle, identity)
-    return Cast(*basis, hub, preloaded, called, before)
 
 
 def _lane(fd: int) -> socket.socket:

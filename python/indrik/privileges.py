@@ -6,8 +6,7 @@ application. The mold keeps its rights, or it could fork no other workers.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from .load import Failure
 from .status import Status
@@ -15,8 +14,7 @@ from .status import Status
 _KEEP = 0xFFFF_FFFF  # (uid_t)-1: what setuid(2) and chown(2) take for none
 
 
-@dataclass(frozen=True)
-class Identity:
+class Identity(NamedTuple):
     """What a worker has to become; None means to stay as it is."""
 
     uid: int | None = None

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import io
 import socket
-from dataclasses import dataclass
 from marshal import loads
 from time import monotonic_ns
-from typing import Callable, TextIO
+from typing import Callable, NamedTuple, TextIO
 
 from .app import Application, Exchange, FileWrapper
 from .body import opened
@@ -33,8 +32,7 @@ CUT = socket.MSG_TRUNC | socket.MSG_CTRUNC
 CONTROL = socket.CMSG_SPACE(4)  # room for the one descriptor a request may bring
 
 
-@dataclass(frozen=True)
-class Seat:
+class Seat(NamedTuple):
     """What a seat works with. The sockets are its worker's; row is its own row of
     the scoreboard."""
 

@@ -15,6 +15,7 @@ import os
 import socket
 import struct
 from collections.abc import Sequence
+from select import POLLIN, poll  # now, because eventlet takes poll away
 from typing import Any
 
 MAX_MESSAGE = 128 << 10  # bytes in a datagram
@@ -77,6 +78,12 @@ class Channel:
         except WireError:
             close_all(fds)
             raise
+
+    def wait(self, seconds: float) -> bool:
+        """Whether there is something to receive, within that time."""
+        waiter = poll()
+        waiter.register(self._socket, POLLIN)
+        return bool(waiter.poll(seconds * 1000))
 
     def send(self, *message: Any) -> None:
         """Send a message; PeerGone if nobody can read it any more."""

@@ -8,23 +8,20 @@ import functools
 import os
 import socket
 import sys
-from dataclasses import dataclass
 from time import monotonic_ns
-from typing import Any, TextIO, cast
+from typing import Any, NamedTuple, TextIO, cast
 
 from . import (
     afterfork,
-    asgi,
     deadline,
     departure,
     greenlets,
     gthread,
+    late,
     load,
     logs,
     paste,
     privileges,
-    reload,
-    spew,
     stacks,
     sync,
     trouble,
@@ -36,8 +33,7 @@ from .status import Status
 from .wire import BEAT, Channel, PeerGone, WireError
 
 
-@dataclass(frozen=True)
-class Post:
+class Post(NamedTuple):
     """What a worker is given: its place, its sockets and its application's name.
 
     Owns the sockets. rows are its seats' rows of the scoreboard. own is the lane of its
@@ -94,12 +90,12 @@ def run(post: Post) -> Status:
 def _boot(post: Post) -> Status:
     """Load the application and serve it; what goes wrong before it serves is reported."""
     errors = cast("TextIO", logs.Errors(post.hooks.server.log))
-    watch = reload.Watch(post.options["reload_extra_files"]) if post.options["reload"] else None
+    watch = late.module("reload").Watch(post.options["reload_extra_files"]) if post.options["reload"] else None
     try:
         _call(post, "post_fork", post.hooks.server, post.worker)
         privileges.assume(post.identity)
         if post.options["spew"]:
-            spew.begin()
+            late.module("spew").begin()
         hub = post.hub or greenlets.hub(post.options["worker_class"])
         try:
             app = post.preloaded or paste.attempt(post.app, post.options)
@@ -108,7 +104,7 @@ def _boot(post: Post) -> Status:
             if watch is None:
                 raise
             trouble.log(errors, f"worker {post.slot}: {failure.text}\n")
-            app, kind = reload.broken(failure.text, post.options)
+            app, kind = late.module("reload").broken(failure.text, post.options)
     except load.Failure as failure:
         return _give_up(post, failure)
     if watch is not None:
@@ -152,7 +148,8 @@ def choose(name: str, app: Application, options: dict[str, Any]) -> str:
 
 def _serve(post: Post, kind: str, app: Application, hub: greenlets.Hub | None, errors: TextIO) -> Status:
     if kind == "asgi":
-        return asgi.run(post, app, errors)
+        status: Status = late.module("asgi").run(post, app, errors)
+        return status
     if hub is not None:
         return greenlets.run(post, app, hub, errors)
     if post.own is not None:

@@ -175,7 +175,9 @@ class Worker:
         if self.exit is None:
             fd = pidfd_open(self.pid)
             try:
-                if not select.select([fd], [], [], LIMIT)[0]:
+                ended = select.poll()  # and not select(2): a test may hold more than 1,024 descriptors
+                ended.register(fd, select.POLLIN)
+                if not ended.poll(LIMIT * 1000):
                     os.kill(self.pid, signal.SIGKILL)
                     os.waitpid(self.pid, 0)
                     raise AssertionError(f"worker {self.pid} did not leave")
@@ -183,6 +185,11 @@ class Worker:
                 os.close(fd)
             self.exit = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         return self.exit
+
+    def let_go(self) -> None:
+        """Close what the master has of it, for a test of hundreds."""
+        for end in (self.report, *self.replies, *([self.stacks] if self.stacks else [])):
+            end.close()
 
     def retire(self) -> int:
         """As the master does it: by SIGTERM, or by the end of the worker's own lane."""
