@@ -87,6 +87,7 @@ func (l *loop) reply(w *worker, msg []byte, fd int) {
 		l.log.Error("reply came twice", "pid", w.pid)
 	case fd < 0 && items == 4 && r.conn != nil:
 		l.answer(r)
+	case fd >= 0 && items == 4 && r.conn != nil && l.answerFromMemory(r, fd):
 	default:
 		l.answerOdd(r, items, msg, fd)
 	}

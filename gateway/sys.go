@@ -31,6 +31,19 @@ func writeFD(fd int, p []byte) (int, error) {
 	return count(n, errno)
 }
 
+// sendHead is writeFD for bytes that others follow at once.
+func sendHead(fd int, p []byte) (int, error) {
+	n, _, errno := syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)),
+		unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT|unix.MSG_MORE, 0, 0)
+	return count(n, errno)
+}
+
+// sendfileFD copies from a file in memory, which is why it cannot block.
+func sendfileFD(to, from int, offset *int64, length int) (int, error) {
+	n, _, errno := syscall.RawSyscall6(unix.SYS_SENDFILE, uintptr(to), uintptr(from), uintptr(unsafe.Pointer(offset)), uintptr(length), 0, 0)
+	return count(n, errno)
+}
+
 // acceptFD takes one connection. sa receives the client's address.
 func acceptFD(fd int, sa *unix.RawSockaddrAny) (int, error) {
 	size := uint32(unix.SizeofSockaddrAny)
