@@ -70,3 +70,17 @@ func TestARequestMayBeWithAWorkerNotToldOf(t *testing.T) {
 		t.Errorf("the client got %q", text)
 	}
 }
+
+// Without a master nobody will tell of such a worker any more.
+func TestAWorkerNeverToldOfIsNotWaitedFor(t *testing.T) {
+	b, board, _ := newSearch(t)
+	stranger := board.Seat(3, 0)
+	stranger.Occupy(os.Getpid(), 1)
+	stranger.SetBeat(dispatch.Monotonic())
+	board.Seat(0, 0).SetBeat(dispatch.Monotonic())
+	b.loop.alone = true
+	b.search()
+	if text := b.heard(); !strings.HasPrefix(text, "HTTP/1.1 502 ") {
+		t.Errorf("the client got %q", text)
+	}
+}

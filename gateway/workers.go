@@ -126,8 +126,12 @@ func (l *loop) seatsBeatSince(then int64) bool {
 }
 
 // strangerServes reports that a living worker takes requests which this gateway has not
-// been told of: the master is late. Its replies wait where we cannot hear them yet.
+// been told of: the master is late. Its replies wait where we cannot hear them yet, and
+// if the master is gone we never shall.
 func (l *loop) strangerServes() bool {
+	if l.alone {
+		return false
+	}
 	for _, board := range l.boards {
 		for slot := range board.Slots() {
 			row := board.Seat(slot, 0)
