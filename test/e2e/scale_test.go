@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"strings"
 	"sync"
 	"syscall"
@@ -35,21 +36,16 @@ func TestWorkersFollowTheLoad(t *testing.T) {
 func TestNoWorkersAreAddedToBusyProcessors(t *testing.T) {
 	t.Parallel()
 	s := serve(t, launch{app: "plain", args: []string{"--max-workers", "4", "--scale-up-wait", "0", "--scale-up-pressure", "1"}})
-	stop := make(chan struct{})
+	stop, end := context.WithCancel(t.Context())
 	var spinners sync.WaitGroup
 	for range 8 {
 		spinners.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default: // one processor each, as far as there are any
-				}
+			for stop.Err() == nil { // one processor each, as far as there are any
 			}
 		})
 	}
 	defer spinners.Wait()
-	defer close(stop)
+	defer end()
 	var clients sync.WaitGroup
 	defer clients.Wait()
 	for range 4 {
