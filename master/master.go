@@ -164,6 +164,7 @@ func (m *master) run(ctx context.Context) error {
 	stop := ctx.Done()
 	tick := time.NewTicker(m.period())
 	defer tick.Stop()
+	m.lastTick = time.Now() // so that a stop before the first tick is noticed too
 	for !m.gone() {
 		select {
 		case <-stop:

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -87,7 +88,9 @@ func TestHooks(t *testing.T) {
 			t.Errorf("child_exit of %s", pid)
 		}
 	}
-	tr.await("post_worker_init", 5) // they were replaced
+	for _, line := range tr.await("post_worker_init", 5)[2:] { // they were replaced
+		awaitHandler(t, pidOf(t, line), syscall.SIGTERM)
+	}
 	s.stop()
 	tr.await("on_exit", 1)
 	for hook, n := range map[string]int{
@@ -114,6 +117,25 @@ func pidOf(t *testing.T, line []string) int {
 		t.Fatal(err)
 	}
 	return pid
+}
+
+// awaitHandler waits until a process catches sig (proc_pid_status(5), SigCgt):
+// a worker that boots ends by SIGTERM at once, without worker_exit.
+func awaitHandler(t *testing.T, pid int, sig syscall.Signal) {
+	t.Helper()
+	within(t, 20*time.Second, fmt.Sprintf("%d to catch %v", pid, sig), func() bool {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, after, _ := strings.Cut(string(status), "\nSigCgt:")
+		mask, _, _ := strings.Cut(after, "\n")
+		caught, err := strconv.ParseUint(strings.TrimSpace(mask), 16, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return caught>>(sig-1)&1 == 1
+	})
 }
 
 // What is wrong with a configuration in Python is told once, and nothing runs on.
