@@ -91,7 +91,7 @@ func (j *judge) explain(e entry) (string, bool) {
 			return string(e.outcome) + ", gateway killed", true
 		}
 		if e.outcome == cutShort && j.heldUp(e) {
-			return "cut short, worker stopped for too long", true
+			return "cut short, worker held up for too long", true
 		}
 		if d, there := j.holder(e, death.fault); there && (e.outcome == cutShort || e.kind == "websocket") {
 			return string(e.outcome) + ", worker: " + d.cause, true
@@ -112,7 +112,7 @@ func (j *judge) explainStatus(e entry) (string, bool) {
 			return word + ", worker: " + d.cause, true
 		}
 		if j.heldUp(e) {
-			return word + ", worker stopped for too long", true
+			return word + ", worker held up for too long", true
 		}
 		if len(deeds([]string{e.kind})) > 0 { // it took too long and was interrupted; its worker may live
 			return word + ", interrupted", true
@@ -170,10 +170,13 @@ func (j *judge) gatewayStruck(e entry) bool {
 	})
 }
 
-// heldUp reports that the worker of the request was stopped: it may have been
-// continued too late for the request and in time for itself.
+// heldUp reports that the worker of the request was stopped, or kept by another
+// request that hangs: it may have gone on too late for this request and in time for
+// itself, if the master was frozen meanwhile.
 func (j *judge) heldUp(e entry) bool {
-	return slices.ContainsFunc(j.began[e.name], func(pid int) bool { return slices.Contains(j.sentTo(pid), "SIGSTOP") })
+	return slices.ContainsFunc(j.began[e.name], func(pid int) bool {
+		return slices.Contains(j.sentTo(pid), "SIGSTOP") || slices.ContainsFunc(j.kinds[pid], hangs)
+	})
 }
 
 // during reports that the request was under way in such a spell, or just after.
