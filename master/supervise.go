@@ -60,7 +60,7 @@ func (m *master) workerFailed(w *worker, stage, report string) {
 	switch {
 	case m.rising(w.gen):
 		m.giveUp(w.gen, w.failure)
-	case !w.gen.leaving:
+	case m.stage != stopping && !w.gen.leaving: // else the first to fail has said it
 		m.log.Error("worker failed to boot", "slot", int(w.slot), "pid", w.pid, "reason", w.failure.reason)
 		m.printRaw(report)
 	}
