@@ -27,9 +27,36 @@ type OOMKills struct {
 	path string
 
 	mu    sync.Mutex
-	count int
-	fresh []time.Time // kills that no death was explained with
+	count killCount
+	fresh []kill // that no death was explained with
 	read  time.Time
+}
+
+// A Limit is whose limit of memory made the kernel kill a process.
+type Limit uint8
+
+// The limits.
+const (
+	UnknownLimit Limit = iota // version 1 of control groups does not say
+	OwnLimit                  // of the group, or of one below it
+	OuterLimit                // of the machine, or of a group above
+)
+
+// String is the limit in words for the log; "" if it is not known.
+func (l Limit) String() string {
+	return [...]string{"", "the service's own", "the machine's, or that of a group above"}[l]
+}
+
+// kill is one that was counted.
+type kill struct {
+	at    time.Time
+	limit Limit
+}
+
+// killCount is what a file says of kills.
+type killCount struct {
+	kills int
+	own   int // times that the group, or one below it, had no more memory; -1 if it is not said
 }
 
 // WatchOOM counts, from now on, in the control group that this process is in, or in the
@@ -88,18 +115,32 @@ func oomFiles(groups, leaf string) (paths []string) {
 	return paths
 }
 
-// readKills reads the line "oom_kill N", which both versions have.
-func readKills(path string) (int, error) {
+// readKills reads the line "oom_kill N", which both versions have, and "oom N", which the
+// second has: a kill for the memory of the machine, or of a group above, leaves it as it is.
+func readKills(path string) (killCount, error) {
+	c := killCount{-1, -1}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return 0, fmt.Errorf("read the count of processes killed for memory: %w", err)
+		return c, fmt.Errorf("read the count of processes killed for memory: %w", err)
 	}
 	for line := range bytes.Lines(text) {
-		if rest, found := bytes.CutPrefix(line, []byte("oom_kill ")); found {
-			return strconv.Atoi(string(bytes.TrimSpace(rest)))
+		name, rest, _ := bytes.Cut(line, []byte{' '})
+		number := &c.kills
+		switch string(name) {
+		case "oom_kill":
+		case "oom":
+			number = &c.own
+		default:
+			continue
+		}
+		if *number, err = strconv.Atoi(string(bytes.TrimSpace(rest))); err != nil {
+			return c, fmt.Errorf("read %s: %w", path, err)
 		}
 	}
-	return 0, fmt.Errorf("%s has no oom_kill", path)
+	if c.kills < 0 {
+		return c, fmt.Errorf("%s has no oom_kill", path)
+	}
+	return c, nil
 }
 
 // Refresh notes kills of late. It is called from time to time, so that a kill is not
@@ -115,30 +156,40 @@ func (k *OOMKills) Refresh(now time.Time) {
 	}
 }
 
-// Take reports whether there was a kill that no death has been explained with yet.
-func (k *OOMKills) Take(now time.Time) bool {
+// Take reports whether there was a kill that no death has been explained with yet, and
+// by whose limit.
+func (k *OOMKills) Take(now time.Time) (Limit, bool) {
 	if k == nil {
-		return false
+		return UnknownLimit, false
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.look(now)
 	if len(k.fresh) == 0 {
-		return false
+		return UnknownLimit, false
 	}
+	first := k.fresh[0]
 	k.fresh = k.fresh[1:]
-	return true
+	return first.limit, true
 }
 
 // look reads the count and forgets what is too old.
 func (k *OOMKills) look(now time.Time) {
 	k.read = now
 	if n, err := readKills(k.path); err == nil {
-		for ; k.count < n; k.count++ {
-			k.fresh = append(k.fresh, now)
+		limit := OuterLimit
+		switch {
+		case n.own < 0:
+			limit = UnknownLimit
+		case n.own > k.count.own:
+			limit = OwnLimit
 		}
+		for range n.kills - k.count.kills {
+			k.fresh = append(k.fresh, kill{now, limit})
+		}
+		k.count = n
 	}
-	for len(k.fresh) > 0 && now.Sub(k.fresh[0]) > oomFresh {
+	for len(k.fresh) > 0 && now.Sub(k.fresh[0].at) > oomFresh {
 		k.fresh = k.fresh[1:]
 	}
 }

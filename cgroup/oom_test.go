@@ -37,19 +37,29 @@ func TestAKillForMemoryExplainsOneDeath(t *testing.T) {
 	count("low 0\nhigh 0\nmax 7\noom 3\noom_kill 2\n")
 	now := time.Now()
 	k := WatchOOMAt(path)
-	if k.Take(now) {
-		t.Error("a kill of before our time explains a death")
+	none := func(k *OOMKills, at time.Time, why string) {
+		t.Helper()
+		if limit, there := k.Take(at); there {
+			t.Errorf("%s: a kill by %v", why, limit)
+		}
 	}
+	one := func(want Limit) {
+		t.Helper()
+		if limit, there := k.Take(now); !there || limit != want {
+			t.Errorf("a kill: %v, by %q; want one by %q", there, limit, want)
+		}
+	}
+	none(k, now, "one of before our time")
 	count("oom 4\noom_kill 3\n")
-	if !k.Take(now) || k.Take(now) {
-		t.Error("one kill does not explain one death")
-	}
-	count("oom 4\noom_kill 4\n")
+	one(OwnLimit)
+	none(k, now, "one kill for a second death")
+	count("oom 4\noom_kill 5\noom_group_kill 0\n")
+	one(OuterLimit)
+	one(OuterLimit)
+	count("oom_kill_disable 0\nunder_oom 0\noom_kill 6\n") // version 1
+	one(UnknownLimit)
+	count("oom 4\noom_kill 7\n")
 	k.Refresh(now.Add(2 * oomPeriod))
-	if k.Take(now.Add(2*oomPeriod + 2*oomFresh)) {
-		t.Error("a kill explains a death long after")
-	}
-	if (*OOMKills)(nil).Take(now) {
-		t.Error("who knows nothing knows a kill")
-	}
+	none(k, now.Add(2*oomPeriod+2*oomFresh), "long after")
+	none(nil, now, "who knows nothing")
 }

@@ -326,8 +326,11 @@ func (g *gateway) leave(o *order) error {
 			held[loop] = append(held[loop], uint64(id))
 		}
 	}
+	c := g.newCasualties(pid)
 	for i, l := range g.loops {
-		l.post(func(l *loop) { l.leave(pid, why, held[i]) })
+		if !l.post(func(l *loop) { l.leave(pid, why, held[i], c) }) {
+			c.done(i) // that loop has drained: it holds nothing
+		}
 	}
 	return nil
 }

@@ -26,7 +26,8 @@ type rig struct {
 	t        *testing.T
 	master   *dispatch.Channel
 	facts    chan dispatch.Tuple
-	moved    chan int // generations to which nothing goes any more
+	moved    chan int            // generations to which nothing goes any more
+	left     chan dispatch.Tuple // what dead workers held
 	board    *dispatch.Scoreboard
 	counters *dispatch.Counters
 	lane     [2]int // gateway's end, workers' end
@@ -90,7 +91,7 @@ func startRigWith(t *testing.T, p Process, change func(*Config)) *rig {
 // startRigOn starts it on a listener, which stays the caller's.
 func startRigOn(t *testing.T, p Process, socket *os.File, change func(*Config)) *rig {
 	t.Helper()
-	g := &rig{t: t, facts: make(chan dispatch.Tuple, 16), moved: make(chan int, 16), ended: make(chan error, 1), log: &lockedBuffer{}}
+	g := &rig{t: t, facts: make(chan dispatch.Tuple, 16), moved: make(chan int, 16), left: make(chan dispatch.Tuple, 64), ended: make(chan error, 1), log: &lockedBuffer{}}
 	ours, theirs, err := dispatch.SocketPair()
 	check(t, err)
 	g.master, err = dispatch.NewChannel(ours, "gateway")
@@ -102,11 +103,14 @@ func startRigOn(t *testing.T, p Process, socket *os.File, change func(*Config)) 
 				close(g.facts)
 				return
 			}
-			if msg[0] == FactMoved {
+			switch msg[0] {
+			case FactMoved:
 				g.moved <- int(msg[1].(int64))
-				continue
+			case FactLeft:
+				g.left <- msg
+			default:
+				g.facts <- msg
 			}
-			g.facts <- msg
 		}
 	}()
 	log := hclog.New(&hclog.LoggerOptions{Level: hclog.Info, Output: g.log})

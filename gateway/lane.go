@@ -217,7 +217,7 @@ func (l *loop) releaseWorker(pid int) {
 func (l *loop) quitShared() {
 	if l.lane != nil {
 		l.closeLane(l.lane)
-		l.reclaim(l.lane.ends, nil)
+		l.reclaim(l.lane.ends, nil, nil)
 	}
 }
 
@@ -225,8 +225,8 @@ func (l *loop) quitShared() {
 // requests fail (why), or one that the workers of a former generation share and go
 // on to answer from (nil). Each loop calls it once it sends nothing there any more
 // and has taken a dead worker's last replies; the last finds out what no worker
-// ever took, and tells all.
-func (l *loop) reclaim(e *ends, why error) {
+// ever took, and tells all. c gets what fails; it may be nil.
+func (l *loop) reclaim(e *ends, why error, c *casualties) {
 	if !e.letGo(l.id) {
 		return
 	}
@@ -240,7 +240,8 @@ func (l *loop) reclaim(e *ends, why error) {
 		}
 	}
 	for i, l := range loops {
-		if !l.post(func(l *loop) { l.bury(e, back[i], why) }) {
+		if !l.post(func(l *loop) { l.bury(e, back[i], why, c) }) {
+			c.done(i)
 			for _, u := range back[i] {
 				closeFD(u.fd)
 			}
@@ -255,7 +256,7 @@ func (l *loop) letGoOfLanes() {
 	for _, w := range l.workers {
 		if w.own != nil {
 			l.closeLane(w.own)
-			l.reclaim(w.own.ends, errWorkerDied)
+			l.reclaim(w.own.ends, errWorkerDied, nil)
 		}
 	}
 }
@@ -263,7 +264,8 @@ func (l *loop) letGoOfLanes() {
 // bury ends what was on a lane. What no worker ever took goes to another, before
 // all that wait: nothing of it was done. The rest fails, unless there is no reason
 // to.
-func (l *loop) bury(e *ends, back []unread, why error) {
+func (l *loop) bury(e *ends, back []unread, why error, c *casualties) {
+	defer c.done(l.id)
 	again := make([]*request, 0, len(back))
 	for _, u := range back {
 		r := l.requests.find(u.id)
@@ -289,7 +291,9 @@ func (l *loop) bury(e *ends, back []unread, why error) {
 	}
 	for _, r := range l.requests.all {
 		if r.lane != nil && r.lane.ends == e { // there is a reason for lanes of one worker only
-			l.fail(r, l.lost(r, why, r.lane.worker.pid))
+			lost := l.lost(r, why, r.lane.worker.pid)
+			c.add(lost)
+			l.fail(r, lost)
 		}
 	}
 }

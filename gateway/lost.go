@@ -34,7 +34,7 @@ func (e *lostError) facts() []any {
 
 // lost is the error for a request that the worker pid held. What it was is read from its
 // message, which is kept until it is answered: so it costs nothing until it is lost.
-func (l *loop) lost(r *request, why error, pid int) error {
+func (l *loop) lost(r *request, why error, pid int) *lostError {
 	return &lostError{why: why, id: r.id, pid: pid, age: l.now - r.since, what: summary(r.msg)}
 }
 

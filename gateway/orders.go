@@ -248,6 +248,7 @@ const (
 	FactMoved   = "moved"   // nothing goes to the generation that follows any more, and its shared lane is empty
 	FactDrained = "drained" // nothing is held any more; it exits
 	FactHeld    = "held"    // workers of the generation that follows have as many requests as the number after it
+	FactLeft    = "left"    // the answer to a leave order: see casualties
 	FactProbed  = "probed"  // every loop has seen the probe with the number that follows
 	FactFailed  = "failed"  // it cannot work; the text follows
 )

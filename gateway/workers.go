@@ -22,8 +22,9 @@ func (l *loop) join(w *worker) {
 
 // leave ends what a reaped worker held. Replies that it sent before it ended are
 // taken first. What it held is in its lane, if it has one of its own; else the
-// master knows some of it and the rest is searched for.
-func (l *loop) leave(pid int, why error, held []uint64) {
+// master knows some of it and the rest is searched for. c gets what is known now; nil if
+// nobody wants to hear of it.
+func (l *loop) leave(pid int, why error, held []uint64, c *casualties) {
 	w := l.workers[pid]
 	if w != nil {
 		l.replies(w)
@@ -36,14 +37,17 @@ func (l *loop) leave(pid int, why error, held []uint64) {
 	}
 	if w != nil && w.own != nil {
 		l.closeLane(w.own)
-		l.reclaim(w.own.ends, why)
+		l.reclaim(w.own.ends, why, c)
 		return
 	}
 	for _, id := range held {
 		if r := l.requests.find(id); r != nil && r.phase != queued {
-			l.fail(r, l.lost(r, why, pid))
+			lost := l.lost(r, why, pid)
+			c.add(lost)
+			l.fail(r, lost)
 		}
 	}
+	c.done(l.id)
 	l.searched, l.searchUntil = l.now, max(l.searchUntil, l.now+searchTime)
 }
 
@@ -148,7 +152,7 @@ func (l *loop) strangerServes() bool {
 func (l *loop) buryAlone() {
 	for pid, w := range l.workers {
 		if w.own != nil && gone(pid) {
-			l.leave(pid, errWorkerDied, nil)
+			l.leave(pid, errWorkerDied, nil, nil)
 		}
 	}
 }

@@ -85,7 +85,7 @@ func (m *master) newGeneration(p *plan, gate *gate) (*generation, error) {
 	cfg := m.poolConfig(p.settings)
 	start := m.startStrength(p)
 	cfg.Slots, cfg.Size = slots, start
-	cfg.Explain = m.explainer(&g)
+	cfg.Explain, cfg.Report = m.explain, m.announcer(&g)
 	g, err = newGeneration(number, board, cfg, m.facts.post)
 	if err != nil {
 		_ = board.Close() // shared memory; nothing to flush
@@ -105,11 +105,6 @@ func (m *master) divide(p *plan) *parts.Parts {
 // placer gives a new worker of g its part.
 func (m *master) placer(g *generation) func(*worker) {
 	return func(w *worker) { m.parts.PlaceLimited(w.part(), w.pid, g.plan.settings.WorkerMemoryHigh()) }
-}
-
-// explainer tells what only the master knows of a death. g is set when it is called.
-func (m *master) explainer(g **generation) func(*pool.Death) {
-	return func(d *pool.Death) { (*g).explain(d, m.oom) }
 }
 
 // poolConfig says what the pool does with workers, but for their number.

@@ -220,15 +220,19 @@ func (m *master) join(w *worker) {
 
 // leave tells the gateway that a worker was reaped. It is told of those that
 // never joined too: they may have taken a request after they said they were
-// ready and before we heard it.
-func (m *master) leave(w *worker, d *pool.Death, held []uint64) {
-	if gt := w.gen.gate; gt.child != nil && (w.joined || len(held) > 0) {
-		blamed, others := w.gen.blame(w.slot, d, held)
-		m.order(gt, gateway.LeaveOrder(int(w.slot), w.pid, leaveCause(d), blamed))
-		if len(others) > 0 {
-			m.order(gt, gateway.LeaveOrder(int(w.slot), w.pid, pool.Crashed.String(), others))
-		}
+// ready and before we heard it. The answers tell what it held: how many there will be.
+func (m *master) leave(w *worker, d *pool.Death, held []uint64) (answers int) {
+	gt := w.gen.gate
+	if gt.child == nil || gt.child.closed || !w.joined && len(held) == 0 {
+		return 0
 	}
+	blamed, others := w.gen.blame(w.slot, d, held)
+	m.order(gt, gateway.LeaveOrder(int(w.slot), w.pid, leaveCause(d), blamed))
+	if len(others) == 0 {
+		return 1
+	}
+	m.order(gt, gateway.LeaveOrder(int(w.slot), w.pid, pool.Crashed.String(), others))
+	return 2
 }
 
 // order sends a gateway an order. One that does not take it was killed by that, and
@@ -254,6 +258,8 @@ func (m *master) gatewaySaid(gt *gate, msg dispatch.Tuple) {
 		gt.serving = true
 	case gateway.FactProbed:
 		gt.probed(number(msg, 1))
+	case gateway.FactLeft:
+		m.left(msg)
 	case gateway.FactHeld:
 		m.heldTold(gt, number(msg, 1), number(msg, 2))
 	case gateway.FactMoved:
@@ -286,6 +292,7 @@ func (m *master) gatewayEnded(gt *gate, exit pool.Exit) {
 	m.parts.Outlived(parts.Gateway(pid))
 	gt.child.hangUp()
 	gt.child, gt.serving, gt.ordered = nil, false, false
+	m.obituaries.publishAll() // what it has not answered it never will
 	if reason == "" {
 		reason = desk.Ending(exit)
 	}

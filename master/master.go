@@ -110,13 +110,14 @@ type master struct {
 	parts *parts.Parts
 	idleness
 	standstill
-	still   time.Duration // for how long the service has stood still
-	numbers numbers
-	scales  scales
-	oom     *cgroup.OOMKills
-	tolls   tolls
-	admin   admin
-	history metrics.History
+	still      time.Duration // for how long the service has stood still
+	numbers    numbers
+	scales     scales
+	oom        *cgroup.OOMKills
+	tolls      tolls
+	obituaries obituaries
+	admin      admin
+	history    metrics.History
 	voice
 	pulse
 }
@@ -164,7 +165,8 @@ func (m *master) run(ctx context.Context) error {
 	stop := ctx.Done()
 	tick := time.NewTicker(m.period())
 	defer tick.Stop()
-	m.lastTick = time.Now() // so that a stop before the first tick is noticed too
+	defer m.obituaries.publishAll() // of those who died in the last moment
+	m.lastTick = time.Now()         // so that a stop before the first tick is noticed too
 	for !m.gone() {
 		select {
 		case <-stop:

@@ -42,6 +42,7 @@ func (m *master) pack() (*state, error) {
 	}
 	g.retire(nil) // the pool has ended: this gives its context back
 	m.hearAll()   // of those who ended before the pool had let go
+	m.obituaries.publishAll()
 	st := p.write()
 	st.Generation.Pool, st.Gateway.Config = workers, config
 	m.carry(st)

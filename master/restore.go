@@ -139,7 +139,8 @@ func (r *restoring) generation() error {
 	}
 	g.mold.configured = h.Configured
 	cfg := m.poolConfig(r.plan.settings)
-	cfg.Size, cfg.Slots, cfg.Explain = h.Wanted, board.Slots(), m.explainer(&g)
+	cfg.Size, cfg.Slots = h.Wanted, board.Slots()
+	cfg.Explain, cfg.Report = m.explain, m.announcer(&g)
 	if g.pool, err = pool.Resume(g.wire(cfg), h.Pool); err != nil {
 		return err
 	}

@@ -49,6 +49,11 @@ type Config struct {
 	// Explain is told of a death before anybody else, and may put another Cause and
 	// further Facts into it. May be nil.
 	Explain func(*Death)
+	// Report is given the one line about a death before Changed hears of it, to have it
+	// wait for what others know: write writes it, with further facts, keys and values in
+	// turn. It is called once, on any goroutine, perhaps after Run has returned. Nil: the
+	// line is written at once.
+	Report func(d *Death, write func(more ...any))
 	// Slots bounds how many slots there may ever be, so that a worker that is
 	// replaced and its successor have one each; 0 for any number. Without a spare one
 	// a worker leaves before its successor comes.

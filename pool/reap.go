@@ -36,7 +36,11 @@ func (p *Pool) ended(f hasEnded, now time.Duration) {
 		pause = s.tries.after(p.cfg.Budget, s.booted, wasReady, p.spend(now))
 	}
 	s.notBefore = now + pause
-	p.report(s, death, pause)
+	if write := p.line(s, death, pause); p.cfg.Report != nil {
+		p.cfg.Report(death, write)
+	} else {
+		write()
+	}
 	p.move(s, Reaped, now, death)
 }
 
@@ -50,8 +54,8 @@ func (p *Pool) spend(now time.Duration) bool {
 	return room
 }
 
-// report is the one line about a death.
-func (p *Pool) report(s *slot, d *Death, pause time.Duration) {
+// line returns what writes the one line about a death, with what is added to it.
+func (p *Pool) line(s *slot, d *Death, pause time.Duration) (write func(more ...any)) {
 	facts := []any{"pid", d.PID, "cause", d.Cause, "from", d.From, "lived", d.Lived}
 	if d.Reason != "" {
 		facts = append(facts, "reason", d.Reason)
@@ -72,5 +76,6 @@ func (p *Pool) report(s *slot, d *Death, pause time.Duration) {
 	if d.Cause == Asked || d.From == Draining && !d.Booted {
 		level = hclog.Info // whatever kept one from booting that is not wanted any more
 	}
-	s.log.Log(level, "worker ended", facts...)
+	log := s.log
+	return func(more ...any) { log.Log(level, "worker ended", append(facts, more...)...) }
 }

@@ -1,12 +1,10 @@
 package programs
 
 import (
-	"syscall"
-	"time"
-
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/indrik/indrik/cgroup"
+	"github.com/indrik/indrik/desk"
 	"github.com/indrik/indrik/pool"
 )
 
@@ -14,9 +12,7 @@ import (
 // killed the program for want of memory, and what it last said of itself. It runs on the
 // pool's goroutine.
 func (g *generation) explain(d *pool.Death, kills *cgroup.OOMKills) {
-	if d.Cause == pool.Signalled && d.Exit.Signal == syscall.SIGKILL && kills.Take(time.Now()) {
-		d.Cause = pool.OutOfMemory
-	}
+	desk.ExplainKill(d, kills)
 	if s := g.signs[d.Slot].Load(); s != nil {
 		if said := s.said.Load(); said != nil && *said != "" {
 			d.Facts = append(d.Facts, "said", hclog.Quote(*said))
