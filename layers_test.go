@@ -22,9 +22,9 @@ var layers = map[string][]string{
 	"cmd/indrik": {"master", "gateway", "settings", "activation", "control", "unitfiles", "hosting", "logsink", "statsd", "programs", "top"}, // activation: to refuse an address as any other option
 	"master":     {"cgroup", "cgroup/parts", "desk", "proc", "gateway", "pool", "dispatch", "settings", "activation", "control", "python", "logsink", "statsd", "pidfile", "metrics"},
 	"gateway":    {"accesslog", "logsink", "statsd", "gateway/certs", "gateway/negotiate", "gateway/static", "gateway/uwsgi", "dispatch", "http1", "websocket"},
-	"programs":   {"cgroup", "cgroup/parts", "desk", "proc", "control", "pool", "settings", "activation", "pidfile"}, // a master like the other, of workers that are any program
-	"desk":       {"activation", "cgroup", "control", "pool", "proc", "settings"},                                    // what both masters have in common where they answer for a service
-	"pool":       {},                                                                                                 // knows nothing of Python, HTTP or our sockets
+	"programs":   {"cgroup", "cgroup/parts", "desk", "proc", "control", "pool", "settings", "activation", "pidfile", "metrics"}, // a master like the other, of workers that are any program
+	"desk":       {"activation", "cgroup", "control", "metrics", "pool", "proc", "settings"},                                    // what both masters have in common where they answer for a service
+	"pool":       {},                                                                                                            // knows nothing of Python, HTTP or our sockets
 
 	"accesslog":         {}, // what a line says; it writes none
 	"activation":        {},

@@ -1,7 +1,6 @@
 package master
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"net"
@@ -9,36 +8,13 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/indrik/indrik/activation"
 	"github.com/indrik/indrik/gateway"
 )
-
-// A loop that does not turn is said to be stuck, and those who ask do not fill its
-// mailbox meanwhile.
-func TestAStuckLoopIsToldOf(t *testing.T) {
-	t.Parallel()
-	m := &master{facts: newMailbox()}
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
-	defer cancel()
-	var asking sync.WaitGroup
-	for range 50 {
-		asking.Go(func() {
-			if f, err := m.inspect(ctx); !errors.Is(err, errStuck) || f != nil {
-				t.Errorf("got %v and %v", f, err)
-			}
-		})
-	}
-	asking.Wait()
-	if facts := m.facts.take(); len(facts) != 1 {
-		t.Errorf("%d questions are in the mailbox", len(facts))
-	}
-}
 
 func TestTheAdminSocketOfSystemd(t *testing.T) {
 	t.Parallel()
@@ -53,48 +29,6 @@ func TestTheAdminSocketOfSystemd(t *testing.T) {
 	if _, _, err = takeAdmin([]activation.Socket{one, one}); err == nil || !strings.Contains(err.Error(), `"admin"`) {
 		t.Errorf("two of them: %v", err)
 	}
-}
-
-// Clients past the limit wait, and are served when others leave.
-func TestFewClientsAtATime(t *testing.T) {
-	t.Parallel()
-	ln, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := &few{Listener: ln, places: make(chan struct{}, 2)}
-	accepted := make(chan net.Conn, 4)
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				close(accepted)
-				return
-			}
-			accepted <- conn
-		}
-	}()
-	for range 3 {
-		conn, err := net.Dial("unix", ln.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-	}
-	first := <-accepted
-	<-accepted
-	select {
-	case <-accepted:
-		t.Fatal("a third client was let in")
-	case <-time.After(50 * time.Millisecond): // nothing tells of what does not happen
-	}
-	_ = first.Close()
-	_ = first.Close() // net/http may do so too: it is one place
-	<-accepted
-	if len(l.places) != 2 {
-		t.Errorf("%d places are taken, want 2", len(l.places))
-	}
-	_ = ln.Close()
 }
 
 // Counts live in the state that one image of the master leaves to the next.

@@ -41,7 +41,7 @@ func (m *master) prepare(ctx context.Context, values *settings.Values, hooks []s
 	if m.passed, err = activation.Inherited(m.env, m.cfg.PID); err != nil {
 		return err
 	}
-	if m.admin.passed, m.passed, err = takeAdmin(m.passed); err != nil {
+	if m.admin.Passed, m.passed, err = takeAdmin(m.passed); err != nil {
 		return err
 	}
 	m.stored, m.passed = takeStored(m.passed)

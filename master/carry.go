@@ -3,7 +3,6 @@ package master
 import (
 	"encoding/json"
 
-	"github.com/indrik/indrik/activation"
 	"github.com/indrik/indrik/control"
 	"github.com/indrik/indrik/desk"
 )
@@ -38,11 +37,9 @@ func (m *master) carry(st *state) {
 		note(carriedDoor, heldDoor{holdSocket(d.Socket), d.Mode})
 		m.plan.door = nil
 	}
-	if a := &m.admin; a.server != nil {
-		_ = a.server.Close() // the listener is a copy; nothing to lose
-		st.Descriptors[carriedAdmin] = a.socket.FD
-		note(carriedAdmin, holdSocket(a.socket))
-		a.server, a.socket = nil, activation.Socket{}
+	if s, there := m.admin.Leave(); there {
+		st.Descriptors[carriedAdmin] = s.FD
+		note(carriedAdmin, holdSocket(s))
 	}
 	note(carriedTolls, m.tolls)
 	m.reloads.Tell() // nobody waits here any more
@@ -78,10 +75,10 @@ func (m *master) carried(st *state) {
 		case name == carriedAdmin && read(name, &listener):
 			s := listener.socket()
 			if !s.Owned {
-				m.admin.passed = s
+				m.admin.Passed = s
 			}
 			m.useAdmin(s)
-			m.plan.admin = m.admin.socket
+			m.plan.admin = m.admin.Socket
 		default:
 			closeAll([]int{fd})
 		}

@@ -116,7 +116,8 @@ type master struct {
 	oom        *cgroup.OOMKills
 	tolls      tolls
 	obituaries obituaries
-	admin      admin
+	admin      desk.Admin
+	lobby      desk.Lobby
 	history    metrics.History
 	voice
 	pulse
@@ -221,8 +222,6 @@ func (m *master) heard(f fact) {
 		m.workersWeighed(f)
 	case poolEnded:
 		m.poolEnded(f.gen, f.err)
-	case inquired:
-		m.inform(f.inquiry)
 	}
 }
 

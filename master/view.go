@@ -236,7 +236,7 @@ func histogram(h gateway.Histogram) metrics.Histogram {
 
 // sample keeps what charts are drawn from, while somebody may look at them.
 func (m *master) sample(now time.Time) {
-	if m.admin.server == nil || !m.history.Due(now) {
+	if !m.admin.Listens() || !m.history.Due(now) {
 		return
 	}
 	f := m.figures()
