@@ -34,8 +34,13 @@ func (m *master) probeGateway(now time.Time) {
 	if m.stage != serving || gt.child == nil || !gt.serving || now.Sub(p.sent) < probePeriod || !p.sent.IsZero() && !p.answered {
 		return
 	}
-	*p = probe{number: p.number + 1, sent: now}
-	m.order(gt, gateway.ProbeOrder(p.number))
+	m.probe(gt, now)
+}
+
+// probe asks a gateway for a sign of life; what it may owe from before counts no more.
+func (m *master) probe(gt *gate, now time.Time) {
+	gt.probe = probe{number: gt.probe.number + 1, sent: now}
+	m.order(gt, gateway.ProbeOrder(gt.probe.number))
 }
 
 // probed hears the answer.

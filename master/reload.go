@@ -244,16 +244,16 @@ func (m *master) takeOver() {
 		next.gate.serves, next.gate.plan = next, next.plan
 		m.tellCourse(next)
 	} else {
-		m.handOver(prior.gate, next.gate, patience)
+		m.handOver(prior.gate, next.gate, patience, time.Now())
 		r.limit = r.limit.Add(stragglers) // at the end of it the gateway itself takes leave of clients
 	}
 }
 
 // announce says that the next generation has the traffic, once that is so: the
-// gateway has confirmed it, or a new one accepts.
+// gateway has confirmed it, or the one before has that it accepts no more.
 func (m *master) announce() {
 	r := &m.reload
-	if r.announced || !r.prior.spared && r.prior.gate == m.gen.gate {
+	if r.announced || !m.traded(time.Now()) {
 		return
 	}
 	r.announced = true
