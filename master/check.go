@@ -64,7 +64,7 @@ func (m *master) checkMold(p *plan) (*child, error) {
 	s := p.settings
 	c, err := m.spawnMold(s.Python(), p.dir, applicationEnv(m.cfg.Env, s.RawEnv()))
 	if err != nil {
-		return nil, fmt.Errorf("%w; choose an interpreter with --python", err)
+		return nil, err
 	}
 	return c, nil
 }
@@ -118,7 +118,7 @@ func Examine(ctx context.Context, cfg Config) (Findings, error) {
 	m := newMaster(cfg)
 	c, err := m.spawnMold(cfg.Script.Python, "", cfg.Env)
 	if err != nil {
-		return Findings{}, fmt.Errorf("%w; choose an interpreter with --python", err)
+		return Findings{}, err
 	}
 	defer m.dismiss(c)
 	if err := c.order(append(readOrder(cfg.Script), true)); err != nil {

@@ -3,6 +3,7 @@ package master
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -58,7 +59,7 @@ func (m *master) startMold(g *generation) error {
 	} else {
 		var err error
 		if c, err = m.spawnMold(s.Python(), g.plan.dir, applicationEnv(m.cfg.Env, s.RawEnv())); err != nil {
-			return fmt.Errorf("%w; choose an interpreter with --python", err)
+			return err
 		}
 		g.mold.begin(c) // from here on its end is a fact
 		if g.plan.script.Name != "" {
@@ -106,7 +107,7 @@ func (m *master) spawnMold(python, dir string, env []string) (*child, error) {
 		return nil, err
 	}
 	defer closeAll([]int{code})
-	return startChild(program{
+	c, err := startChild(program{
 		name:   "mold",
 		path:   python,
 		argv:   []string{python, "/proc/self/fd/4", "--channel", "3"},
@@ -115,6 +116,10 @@ func (m *master) spawnMold(python, dir string, env []string) (*child, error) {
 		stdout: m.cfg.Stdout, stderr: m.cfg.Stderr,
 		extra: []int{code},
 	}, m.facts.post)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.ENOEXEC) {
+		err = fmt.Errorf("%w; choose an interpreter with --python", err)
+	}
+	return c, err
 }
 
 // pythonCode returns a memfd that holds our Python side as a zip archive, at

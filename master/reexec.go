@@ -158,7 +158,11 @@ func (m *master) quiet() bool {
 // done the service goes on here, with the same state by the same way as it would have
 // in the new image, and the reload is refused.
 func (m *master) exchange() {
-	st, err := m.pack()
+	var st *state
+	err := m.ensureRoom()
+	if err == nil {
+		st, err = m.pack()
+	}
 	if err != nil {
 		m.refuse(fmt.Errorf("prepare to execute %s: %w", m.path, err))
 		return

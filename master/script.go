@@ -57,7 +57,7 @@ func (m *master) readScript(ctx context.Context) (*settings.Values, []string, er
 func (m *master) startScript(script Script) (*child, error) {
 	c, err := m.spawnMold(script.Python, m.home, m.cfg.Env)
 	if err != nil {
-		return nil, fmt.Errorf("%w; choose an interpreter with --python", err)
+		return nil, err
 	}
 	_ = c.order(readOrder(script)) // a mold that does not take it is dead, which is a fact of its own
 	return c, nil
