@@ -20,11 +20,11 @@ const module = "github.com/indrik/indrik"
 // sentence in the commit.
 var layers = map[string][]string{
 	"cmd/indrik": {"master", "gateway", "settings", "activation", "control", "unitfiles", "hosting", "logsink", "statsd", "programs", "top"}, // activation: to refuse an address as any other option
-	"master":     {"cgroup", "cgroup/parts", "desk", "proc", "gateway", "pool", "dispatch", "settings", "activation", "control", "python", "logsink", "statsd", "pidfile", "metrics"},
+	"master":     {"cgroup", "cgroup/parts", "desk", "proc", "gateway", "pool", "dispatch", "settings", "activation", "control", "python", "logsink", "statsd", "pidfile", "metrics", "internal/mailbox"},
 	"gateway":    {"accesslog", "logsink", "statsd", "gateway/certs", "gateway/negotiate", "gateway/static", "gateway/uwsgi", "dispatch", "http1", "websocket"},
-	"programs":   {"cgroup", "cgroup/parts", "desk", "proc", "control", "pool", "settings", "activation", "pidfile", "metrics"}, // a master like the other, of workers that are any program
-	"desk":       {"activation", "cgroup", "control", "metrics", "pool", "proc", "settings"},                                    // what both masters have in common where they answer for a service
-	"pool":       {},                                                                                                            // knows nothing of Python, HTTP or our sockets
+	"programs":   {"cgroup", "cgroup/parts", "desk", "proc", "control", "pool", "settings", "activation", "pidfile", "metrics", "internal/mailbox"}, // a master like the other, of workers that are any program
+	"desk":       {"activation", "cgroup", "control", "metrics", "pool", "proc", "settings"},                                                        // what both masters have in common where they answer for a service
+	"pool":       {"internal/mailbox"},                                                                                                              // knows nothing of Python, HTTP or our sockets
 
 	"accesslog":         {}, // what a line says; it writes none
 	"activation":        {},
@@ -57,11 +57,14 @@ var layers = map[string][]string{
 	// Machinery for tests. Product code imports none of it.
 	"internal/fdcheck":  {},
 	"internal/testproc": {},
-	"test/chaos":        {},                                    // a client and a tormentor of the binary
-	"test/e2e":          {"settings", "control", "activation"}, // the registry, to go through all of it; a client; a program for indrik exec
-	"test/lab":          {},
-	"test/packages":     {},
-	"units":             {}, // tests of the unit files only
+
+	// Machinery of several packages that nobody outside needs.
+	"internal/mailbox": {},
+	"test/chaos":       {},                                    // a client and a tormentor of the binary
+	"test/e2e":         {"settings", "control", "activation"}, // the registry, to go through all of it; a client; a program for indrik exec
+	"test/lab":         {},
+	"test/packages":    {},
+	"units":            {}, // tests of the unit files only
 }
 
 // testImports are what the tests of any package may import besides.

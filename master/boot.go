@@ -86,7 +86,7 @@ func (m *master) newGeneration(p *plan, gate *gate) (*generation, error) {
 	start := m.startStrength(p)
 	cfg.Slots, cfg.Size = slots, start
 	cfg.Explain, cfg.Report = m.explain, m.announcer(&g)
-	g, err = newGeneration(number, board, cfg, m.facts.post)
+	g, err = newGeneration(number, board, cfg, m.post)
 	if err != nil {
 		_ = board.Close() // shared memory; nothing to flush
 		return nil, err

@@ -10,6 +10,7 @@ import (
 	"github.com/indrik/indrik/cgroup"
 	"github.com/indrik/indrik/cgroup/parts"
 	"github.com/indrik/indrik/dispatch"
+	"github.com/indrik/indrik/internal/mailbox"
 	"github.com/indrik/indrik/settings"
 )
 
@@ -94,7 +95,7 @@ func newMaster(cfg Config) *master {
 		cfg:   cfg,
 		env:   lookup(cfg.Env),
 		log:   cfg.Log.Named("master"),
-		facts: newMailbox(),
+		facts: mailbox.New[fact](),
 		path:  cfg.Path,
 		self:  -1,
 		began: time.Now(),

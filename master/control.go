@@ -34,4 +34,4 @@ func ask[T any](ctx context.Context, m *master, find func() (T, error)) (T, erro
 }
 
 // put gives the loop something to do in its turn.
-func (m *master) put(do func()) { m.facts.post(questionAsked{do}) }
+func (m *master) put(do func()) { m.post(questionAsked{do}) }

@@ -1,8 +1,6 @@
 package master
 
 import (
-	"sync"
-
 	"github.com/indrik/indrik/dispatch"
 	"github.com/indrik/indrik/pool"
 )
@@ -58,35 +56,5 @@ type (
 	}
 )
 
-// mailbox keeps facts in the order in which they were posted. It is unbounded,
-// because those who post must never wait for the master: the pool calls us
-// while it owns its slots. What can be in it is bounded by the number of
-// processes, which all have limits.
-type mailbox struct {
-	mu    sync.Mutex
-	facts []fact
-	// wake holds one token while facts may be waiting.
-	wake chan struct{}
-}
-
-func newMailbox() *mailbox { return &mailbox{wake: make(chan struct{}, 1)} }
-
-// post adds a fact. Safe from any goroutine; never blocks.
-func (b *mailbox) post(f fact) {
-	b.mu.Lock()
-	b.facts = append(b.facts, f)
-	b.mu.Unlock()
-	select {
-	case b.wake <- struct{}{}:
-	default: // a token is there already
-	}
-}
-
-// take returns everything posted so far and empties the mailbox.
-func (b *mailbox) take() []fact {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	facts := b.facts
-	b.facts = nil
-	return facts
-}
+// post adds a fact for the master's goroutine. Safe from any goroutine; never blocks.
+func (m *master) post(f fact) { m.facts.Post(f) }

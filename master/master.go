@@ -17,6 +17,7 @@ import (
 	"github.com/indrik/indrik/desk"
 	"github.com/indrik/indrik/dispatch"
 	"github.com/indrik/indrik/gateway"
+	"github.com/indrik/indrik/internal/mailbox"
 	"github.com/indrik/indrik/logsink"
 	"github.com/indrik/indrik/metrics"
 	"github.com/indrik/indrik/pool"
@@ -74,7 +75,7 @@ type master struct {
 	cfg   Config
 	env   activation.Env
 	log   hclog.Logger
-	facts *mailbox
+	facts *mailbox.Box[fact]
 
 	home     string // working directory at the start
 	path     string // of the binary, as it was started; "" if nobody knows
@@ -175,8 +176,8 @@ func (m *master) run(ctx context.Context) error {
 			m.askStop(context.Cause(ctx).Error())
 		case sig := <-m.cfg.Signals:
 			m.signalled(sig)
-		case <-m.facts.wake:
-			for _, f := range m.facts.take() {
+		case <-m.facts.Wake():
+			for _, f := range m.facts.Take() {
 				m.heard(f)
 			}
 		case <-tick.C:

@@ -41,7 +41,7 @@ func (m *master) weigh(now time.Time) {
 		return
 	}
 	m.scales.last, m.scales.busy = now, true
-	post := m.facts.post
+	post := m.post
 	go func() {
 		known := weights[:0]
 		for _, w := range weights {

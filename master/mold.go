@@ -115,7 +115,7 @@ func (m *master) spawnMold(python, dir string, env []string) (*child, error) {
 		dir:    dir,
 		stdout: m.cfg.Stdout, stderr: m.cfg.Stderr,
 		extra: []int{code},
-	}, m.facts.post)
+	}, m.post)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.ENOEXEC) {
 		err = fmt.Errorf("%w; choose an interpreter with --python", err)
 	}

@@ -115,7 +115,7 @@ func (p *packing) hush() {
 
 // hearAll hears every fact that was posted. Those of readers that run come later.
 func (m *master) hearAll() {
-	for facts := m.facts.take(); len(facts) > 0; facts = m.facts.take() {
+	for facts := m.facts.Take(); len(facts) > 0; facts = m.facts.Take() {
 		for _, f := range facts {
 			m.heard(f)
 		}

@@ -131,7 +131,7 @@ func (m *master) startTrial() error {
 		name: "preflight", path: m.path, argv: argv, dir: m.home,
 		env:    append(activation.Unset(m.cfg.Env), PreflightVariable+"="+strconv.Itoa(place)),
 		stdout: prints, stderr: prints, place: place, keep: m.cfg.Keep, also: said.all,
-	}, m.facts.post)
+	}, m.post)
 	if err != nil {
 		return err
 	}

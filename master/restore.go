@@ -127,7 +127,7 @@ func (r *restoring) generation() error {
 	}
 	g := &generation{
 		number: h.Number, plan: r.plan, gate: gt, wanted: h.Wanted, before: h.Before, lane: lane{h.Lane[0], h.Lane[1]},
-		own: h.Own, fluid: r.plan.settings.Reload(), board: board, post: m.facts.post, workers: map[pool.SlotID]*worker{},
+		own: h.Own, fluid: r.plan.settings.Reload(), board: board, post: m.post, workers: map[pool.SlotID]*worker{},
 	}
 	gt.serves, g.place = g, m.placer(g)
 	g.shown, g.strange = true, r.st.Writer != m.cfg.Version
@@ -271,11 +271,11 @@ func (r *restoring) commit() {
 	}
 	for _, c := range []*child{g.gate.child, g.mold.child} {
 		if c != nil && c.process != nil {
-			c.begin(m.facts.post)
+			c.begin(m.post)
 		}
 	}
 	for _, end := range r.lost {
-		m.facts.post(end)
+		m.post(end)
 	}
 	for _, w := range g.workers {
 		if w.report != nil {

@@ -116,8 +116,8 @@ func (m *master) dismiss(c *child) {
 		c.kill()
 	}
 	for !c.reaped {
-		<-m.facts.wake
-		for _, f := range m.facts.take() {
+		<-m.facts.Wake()
+		for _, f := range m.facts.Take() {
 			if end, ok := f.(childEnded); ok && end.child == c {
 				c.reaped = true
 			}
@@ -211,9 +211,9 @@ func (m *master) answer(ctx context.Context, c *child, name string, limit time.D
 			}
 		case <-over.C:
 			return nil, fmt.Errorf("it did not end within %v", limit)
-		case <-m.facts.wake:
+		case <-m.facts.Wake():
 		}
-		for _, f := range m.facts.take() {
+		for _, f := range m.facts.Take() {
 			switch f := f.(type) {
 			case childSaid:
 				if said == nil && (word(f.msg) == name || word(f.msg) == "failed") {

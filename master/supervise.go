@@ -121,7 +121,7 @@ func (m *master) workerEnded(w *worker, d *pool.Death) {
 	if !w.silent {
 		// Its last words may be on their way. Whoever inherited the socket could
 		// hold it open, so they are not waited for without limit.
-		time.AfterFunc(lastWords, func() { m.facts.post(workerHungUp{w}) })
+		time.AfterFunc(lastWords, func() { m.post(workerHungUp{w}) })
 		return
 	}
 	m.judgeBoot(w)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"github.com/indrik/indrik/internal/mailbox"
 )
 
 // MaxSize is the largest number of slots a pool may have.
@@ -87,7 +88,7 @@ type SlotState struct {
 type Pool struct {
 	cfg  Config
 	log  hclog.Logger
-	mail *mailbox
+	mail *mailbox.Box[any]
 
 	ran     atomic.Bool
 	done    chan struct{} // closed when Run has ended
@@ -124,7 +125,7 @@ func New(cfg Config) (*Pool, error) {
 	p := &Pool{
 		cfg:    cfg,
 		log:    cfg.Log,
-		mail:   newMailbox(),
+		mail:   mailbox.New[any](),
 		done:   make(chan struct{}),
 		size:   cfg.Size,
 		rules:  rules{serving: true, limits: cfg.Limits, atOnce: cfg.BootAtOnce},
@@ -181,36 +182,36 @@ func (c Config) check() error {
 // waited for: it holds a descriptor of its own.
 func (p *Pool) Spawned(slot SlotID, pid int) {
 	p.kin.add(pid) // before the owner hears of it, or a sweep might take it
-	if !p.mail.post(wasSpawned{slot, pid}) {
+	if !p.mail.Post(wasSpawned{slot, pid}) {
 		p.kin.remove(pid)
 	}
 }
 
 // SpawnFailed tells that no process could be started for slot; the pool waits
 // and orders it again.
-func (p *Pool) SpawnFailed(slot SlotID, err error) { p.mail.post(spawnFailed{slot, err}) }
+func (p *Pool) SpawnFailed(slot SlotID, err error) { p.mail.Post(spawnFailed{slot, err}) }
 
 // Ready tells that process pid of slot can take requests. It may be told
 // before Spawned. If pid is not the slot's process, the message is late and
 // nothing happens.
-func (p *Pool) Ready(slot SlotID, pid int) { p.mail.post(becameReady{slot, pid}) }
+func (p *Pool) Ready(slot SlotID, pid int) { p.mail.Post(becameReady{slot, pid}) }
 
 // Failed tells what the slot's process itself said about why it is about to
 // leave, LoadFailed or BootFailed. It becomes the cause of its death, if that
 // comes before it is ready. See also Config.Statuses.
-func (p *Pool) Failed(slot SlotID, cause Cause) { p.mail.post(saidWhy{slot, cause}) }
+func (p *Pool) Failed(slot SlotID, cause Cause) { p.mail.Post(saidWhy{slot, cause}) }
 
 // Resize changes the number of slots wanted to n, brought into 1 to MaxSize, or
 // Config.Slots. The workers that are too many are retired, highest slot first.
-func (p *Pool) Resize(n int) { p.mail.post(resizeTo{min(max(n, 1), MaxSize)}) }
+func (p *Pool) Resize(n int) { p.mail.Post(resizeTo{min(max(n, 1), MaxSize)}) }
 
 // Retire replaces the worker of slot gently: it is asked to leave, and the
 // next is ordered when it has. A vacant slot is left alone.
-func (p *Pool) Retire(slot SlotID) { p.mail.post(retireSlot{slot: slot}) }
+func (p *Pool) Retire(slot SlotID) { p.mail.Post(retireSlot{slot: slot}) }
 
 // RetireFor is Retire with a reason for the log, and only if pid is still the process
 // that holds the slot.
-func (p *Pool) RetireFor(slot SlotID, pid int, why string) { p.mail.post(retireSlot{slot, pid, why}) }
+func (p *Pool) RetireFor(slot SlotID, pid int, why string) { p.mail.Post(retireSlot{slot, pid, why}) }
 
 // Replace replaces the worker of slot, if pid is still the process that holds it,
 // as soon as a successor is ready, which comes into another slot. Workers to be
@@ -219,40 +220,40 @@ func (p *Pool) RetireFor(slot SlotID, pid int, why string) { p.mail.post(retireS
 //
 // A successor that cannot boot is tried again with growing pauses, and the worker
 // stays meanwhile. If it ends by itself, the successor has its place.
-func (p *Pool) Replace(slot SlotID, pid int, why string) { p.mail.post(replaceSlot{slot, pid, why}) }
+func (p *Pool) Replace(slot SlotID, pid int, why string) { p.mail.Post(replaceSlot{slot, pid, why}) }
 
 // Dismiss kills the worker of slot, if pid is still the process that holds it,
 // and gives its death that cause.
 func (p *Pool) Dismiss(slot SlotID, pid int, cause Cause) {
-	p.mail.post(dismissSlot{slot, pid, cause})
+	p.mail.Post(dismissSlot{slot, pid, cause})
 }
 
 // Extend gives the worker of slot more time, if pid is still the process that holds
 // it: no deadline of the phase it is in passes before d from now. It lengthens
 // only, and the next phase has its own limit. d is at least 0.
 func (p *Pool) Extend(slot SlotID, pid int, d time.Duration) {
-	p.mail.post(extendSlot{slot, pid, max(d, 0)})
+	p.mail.Post(extendSlot{slot, pid, max(d, 0)})
 }
 
 // Kill ends the pool now: every worker is killed, and Run returns when they
 // have been reaped. Call it when draining takes too long.
-func (p *Pool) Kill() { p.mail.post(killAll{}) }
+func (p *Pool) Kill() { p.mail.Post(killAll{}) }
 
 // Signal sends sig to every worker. What it does is the workers' business: it must
 // not be one by which they end.
-func (p *Pool) Signal(sig syscall.Signal) { p.mail.post(signalAll{sig}) }
+func (p *Pool) Signal(sig syscall.Signal) { p.mail.Post(signalAll{sig}) }
 
 // SignalOne sends sig to the worker of slot, if pid is still the process that holds
 // it: it can reach no other process, whoever has that number by now.
 func (p *Pool) SignalOne(slot SlotID, pid int, sig syscall.Signal) {
-	p.mail.post(signalOne{slot, pid, sig})
+	p.mail.Post(signalOne{slot, pid, sig})
 }
 
 // Snapshot describes every slot that is wanted or occupied, in order. The
 // owner answers, so it waits for Run to begin; it is nil after Run has ended.
 func (p *Pool) Snapshot() []SlotState {
 	answer := make(chan []SlotState, 1)
-	p.mail.post(describe{answer})
+	p.mail.Post(describe{answer})
 	select {
 	case states := <-answer:
 		return states

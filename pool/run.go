@@ -19,7 +19,7 @@ func (p *Pool) Run(ctx context.Context) error {
 		return ErrRan
 	}
 	defer close(p.done)
-	defer p.mail.close()
+	defer p.mail.Close()
 	stop := ctx.Done()
 	p.watchResumed(p.clocks().mono)
 	alarm := time.NewTimer(0) // fires at once: the first round fills the slots
@@ -28,7 +28,7 @@ func (p *Pool) Run(ctx context.Context) error {
 		select {
 		case <-stop:
 			stop = nil // heard once; a nil channel never fires again
-		case <-p.mail.bell:
+		case <-p.mail.Wake():
 		case <-alarm.C:
 		}
 		clocks := p.clocks()
@@ -37,7 +37,7 @@ func (p *Pool) Run(ctx context.Context) error {
 		if ctx.Err() != nil { // asked here, so that a pool whose ctx ended before it began orders nothing
 			p.drain(context.Cause(ctx))
 		}
-		for _, fact := range p.mail.take() {
+		for _, fact := range p.mail.Take() {
 			p.heard(fact, now)
 		}
 		if p.asked != nil {

@@ -39,7 +39,7 @@ func (p *Pool) spawned(f wasSpawned, now time.Duration) {
 	}
 	early := s.early
 	p.answered(s)
-	proc, err := p.watch(f.pid, func(x Exit) { p.mail.post(hasEnded{slot: f.slot, exit: x}) })
+	proc, err := p.watch(f.pid, func(x Exit) { p.mail.Post(hasEnded{slot: f.slot, exit: x}) })
 	if err != nil && !gone(err) {
 		s.log.Error("watch failed", "pid", f.pid, "error", err)
 		p.abandon(f)
@@ -75,7 +75,7 @@ func (p *Pool) adoptStray(f wasSpawned) {
 	}
 	log := p.log.With("slot", int(f.slot), "pid", f.pid)
 	proc, err := p.watch(f.pid, func(x Exit) {
-		p.mail.post(hasEnded{slot: f.slot, stray: true, exit: x})
+		p.mail.Post(hasEnded{slot: f.slot, stray: true, exit: x})
 	})
 	switch {
 	case err == nil:

@@ -63,7 +63,7 @@ type Held struct {
 // Call it while Run runs. The error is [ErrEnding] if the pool drains or has ended.
 func (p *Pool) Suspend() (State, error) {
 	answer := make(chan State, 1)
-	if !p.mail.post(suspend{answer}) {
+	if !p.mail.Post(suspend{answer}) {
 		return State{}, ErrEnding
 	}
 	select {
@@ -93,7 +93,7 @@ func (p *Pool) letGo(now time.Duration) State {
 		for _, proc := range p.strays {
 			proc.Release()
 		}
-		facts := p.mail.take() // ends of those that were faster
+		facts := p.mail.Take() // ends of those that were faster
 		if len(facts) == 0 {
 			return p.state()
 		}
@@ -182,7 +182,7 @@ func (p *Pool) watchResumed(now time.Duration) {
 		if s.phase == Vacant {
 			continue
 		}
-		proc, err := p.watch(s.pid, func(x Exit) { p.mail.post(hasEnded{slot: s.id, exit: x}) })
+		proc, err := p.watch(s.pid, func(x Exit) { p.mail.Post(hasEnded{slot: s.id, exit: x}) })
 		if err == nil {
 			s.proc = proc
 			continue

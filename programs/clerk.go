@@ -22,7 +22,7 @@ type clerk struct {
 }
 
 // put gives the loop something to do in its turn.
-func (m *master) put(do func()) { m.facts.post(questionAsked{do}) }
+func (m *master) put(do func()) { m.post(questionAsked{do}) }
 
 // ask has the loop find an answer, and waits for it until ctx ends.
 func ask[T any](ctx context.Context, m *master, find func() (T, error)) (T, error) {

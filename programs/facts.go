@@ -1,8 +1,6 @@
 package programs
 
 import (
-	"sync"
-
 	"github.com/indrik/indrik/pool"
 )
 
@@ -37,33 +35,5 @@ type (
 	}
 )
 
-// mailbox keeps facts in the order in which they were posted. It is unbounded,
-// because pools must not wait for the master; those who could fill it, the workers'
-// notifications, are bounded by ear.
-type mailbox struct {
-	mu    sync.Mutex
-	facts []fact
-	wake  chan struct{} // holds one token while facts may be waiting
-}
-
-func newMailbox() *mailbox { return &mailbox{wake: make(chan struct{}, 1)} }
-
-// post adds a fact. Safe from any goroutine; never blocks.
-func (b *mailbox) post(f fact) {
-	b.mu.Lock()
-	b.facts = append(b.facts, f)
-	b.mu.Unlock()
-	select {
-	case b.wake <- struct{}{}:
-	default: // a token is there already
-	}
-}
-
-// take returns everything posted so far and empties the mailbox.
-func (b *mailbox) take() []fact {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	facts := b.facts
-	b.facts = nil
-	return facts
-}
+// post adds a fact for the master's goroutine. Safe from any goroutine; never blocks.
+func (m *master) post(f fact) { m.facts.Post(f) }

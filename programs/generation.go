@@ -58,9 +58,9 @@ func (m *master) newGeneration(p *plan, wanted, size int) (*generation, error) {
 		},
 		StopSignal: s.ExecStopSignal(),
 		Statuses:   map[int]pool.Cause{StatusExec: pool.LoadFailed},
-		Spawn:      func(slot pool.SlotID) { m.facts.post(spawnWanted{g, slot}) },
+		Spawn:      func(slot pool.SlotID) { m.post(spawnWanted{g, slot}) },
 		Activity:   g.activity,
-		Changed:    func(c pool.Change) { m.facts.post(slotMoved{g, c}) },
+		Changed:    func(c pool.Change) { m.post(slotMoved{g, c}) },
 		Explain:    func(d *pool.Death) { g.explain(d, m.oom) },
 		Log:        log,
 	})

@@ -15,6 +15,7 @@ import (
 	"github.com/indrik/indrik/cgroup/parts"
 	"github.com/indrik/indrik/control"
 	"github.com/indrik/indrik/desk"
+	"github.com/indrik/indrik/internal/mailbox"
 	"github.com/indrik/indrik/pool"
 )
 
@@ -24,7 +25,7 @@ type master struct {
 	cfg   Config
 	env   activation.Env
 	log   hclog.Logger
-	facts *mailbox
+	facts *mailbox.Box[fact]
 
 	home     string // working directory at the start
 	notifier *activation.Notifier
@@ -74,7 +75,7 @@ func (s stage) String() string {
 
 func newMaster(cfg Config) *master {
 	return &master{
-		cfg: cfg, env: lookup(cfg.Env), log: cfg.Log.Named("master"), facts: newMailbox(),
+		cfg: cfg, env: lookup(cfg.Env), log: cfg.Log.Named("master"), facts: mailbox.New[fact](),
 		berths: make(map[pool.SlotID]*berth), chosen: make(map[string]string), store: make(store), began: time.Now(),
 		oom: cgroup.WatchOOM(parts.Master),
 	}
@@ -115,7 +116,7 @@ func (m *master) run(ctx context.Context) error {
 	alarm := time.NewTimer(0)
 	defer alarm.Stop()
 	m.log.Info("starting", "program", hclog.Quote(m.plan.path), "workers", m.gen.wanted)
-	m.gen.start(m.facts.post)
+	m.gen.start(m.post)
 	for !m.gone() {
 		select {
 		case <-stop:
@@ -123,8 +124,8 @@ func (m *master) run(ctx context.Context) error {
 			m.askStop(context.Cause(ctx).Error())
 		case sig := <-m.cfg.Signals:
 			m.signalled(sig)
-		case <-m.facts.wake:
-			for _, f := range m.facts.take() {
+		case <-m.facts.Wake():
+			for _, f := range m.facts.Take() {
 				m.heard(f)
 			}
 		case <-alarm.C:

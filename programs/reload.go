@@ -75,7 +75,7 @@ func (m *master) raise() error {
 	}
 	next.told = m.gen.told && p.path == m.plan.path
 	m.reload.next = next
-	next.start(m.facts.post)
+	next.start(m.post)
 	return nil
 }
 

@@ -85,7 +85,7 @@ func (m *master) launch(g *generation, slot pool.SlotID) (w *worker, err error) 
 	m.parts.PlaceLimited(w.part(), w.pid, g.plan.settings.WorkerMemoryHigh())
 	_, _ = report.Write([]byte{1}) // the shim waits for it; if it is gone, its status tells why
 	go w.learn(report)
-	go w.ear.listen(w, m.facts.post, func(sender int, err error) {
+	go w.ear.listen(w, m.post, func(sender int, err error) {
 		m.log.Debug("notification ignored", "slot", int(slot), "pid", sender, "error", err)
 	})
 	return w, nil

@@ -1,4 +1,4 @@
-package master
+package mailbox
 
 import (
 	"sync"
@@ -6,22 +6,21 @@ import (
 )
 
 // Facts of one goroutine keep their order, and none is lost.
-func TestMailboxKeepsOrder(t *testing.T) {
+func TestBoxKeepsOrder(t *testing.T) {
 	const posters, each = 8, 1000
-	box := newMailbox()
+	box := New[[2]int]()
 	var posting sync.WaitGroup
 	for p := range posters {
 		posting.Go(func() {
 			for i := range each {
-				box.post([2]int{p, i})
+				box.Post([2]int{p, i})
 			}
 		})
 	}
 	var next [posters]int
 	for heard := 0; heard < posters*each; {
-		<-box.wake
-		for _, f := range box.take() {
-			got := f.([2]int)
+		<-box.Wake()
+		for _, got := range box.Take() {
 			if got[1] != next[got[0]] {
 				t.Fatalf("poster %d: got fact %d, want %d", got[0], got[1], next[got[0]])
 			}
@@ -30,7 +29,20 @@ func TestMailboxKeepsOrder(t *testing.T) {
 		}
 	}
 	posting.Wait()
-	if left := box.take(); left != nil {
+	if left := box.Take(); left != nil {
 		t.Errorf("left over: %v", left)
+	}
+}
+
+// What comes after the end is refused, so that whoever posted it can undo it.
+func TestClosedBoxRefuses(t *testing.T) {
+	box := New[string]()
+	box.Post("before")
+	box.Close()
+	if box.Post("after") {
+		t.Error("it took a fact")
+	}
+	if left := box.Take(); left != nil {
+		t.Errorf("left over: %q", left)
 	}
 }
