@@ -29,7 +29,7 @@ const goAwayWait = 300 * time.Millisecond
 //
 // Write and announce may be called at a time.
 type graceful struct {
-	net.Conn // the resident's socket, or TLS over it
+	net.Conn // gathers what is written
 
 	mu      sync.Mutex
 	head    [frameHead]byte // of the frame that is being written
@@ -101,9 +101,7 @@ func (c *graceful) announce() {
 		c.pending = true
 		return
 	}
-	_ = c.SetWriteDeadline(time.Now().Add(goAwayWait)) // sockets have deadlines
-	_, _ = c.Conn.Write(appendGoAway(nil))             // a client that is gone need not hear it
-	_ = c.SetWriteDeadline(time.Time{})                // as above
+	_, _ = c.Conn.Write(appendGoAway(nil)) // a client that is gone need not hear it
 }
 
 // appendGoAway appends a GOAWAY that excludes no stream, without an error.

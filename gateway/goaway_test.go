@@ -6,7 +6,6 @@ import (
 	"net"
 	"strings"
 	"testing"
-	"time"
 )
 
 // written keeps what is written.
@@ -15,8 +14,7 @@ type written struct {
 	buffer bytes.Buffer
 }
 
-func (w *written) Write(p []byte) (int, error)      { return w.buffer.Write(p) }
-func (w *written) SetWriteDeadline(time.Time) error { return nil }
+func (w *written) Write(p []byte) (int, error) { return w.buffer.Write(p) }
 
 // The announcement stands between two frames wherever the writer was when it
 // came: not before the first, not inside one, not between headers and what

@@ -49,7 +49,6 @@ func (c Config) server(handler http.Handler, log *log.Logger) *http.Server {
 			MaxReceiveBufferPerStream:     c.HTTP2.Window,
 			MaxReceiveBufferPerConnection: max(c.HTTP2.Window, 1<<20),
 			SendPingTimeout:               c.Patience, // asks a silent client whether it lives
-			WriteByteTimeout:              c.Patience,
 		},
 	}
 }
@@ -58,7 +57,7 @@ func (c Config) server(handler http.Handler, log *log.Logger) *http.Server {
 // socket, or TLS over it.
 func (r *resident) liveHTTP2(conn net.Conn) {
 	r.model.http2, r.model.tls = true, r.conn.tls
-	polite := &graceful{Conn: conn}
+	polite := &graceful{Conn: newGathered(conn, r.gateway.config.Patience)}
 	h := &streams{resident: r, conn: polite, first: make(chan struct{})}
 	ln := &single{conn: polite, local: r.sock.local, taken: make(chan struct{}), gone: r.sock.gone}
 	server := r.gateway.config.server(h, log.New(debugWriter{r.gateway.log}, "", 0))
