@@ -35,7 +35,7 @@ func TestTheAdminSocketOfSystemd(t *testing.T) {
 func TestTollsSurviveAsJSON(t *testing.T) {
 	t.Parallel()
 	var before, after tolls
-	charge(&before.Ends, "never ready")
+	before.End("never ready")
 	before.Gateways.Requests[gateway.HTTP2Stream][1], before.Gateways.Latency.Buckets[16], before.Gateways.Refused[3] = 5, 6, 7
 	text, err := json.Marshal(before)
 	if err != nil {

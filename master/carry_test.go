@@ -16,7 +16,7 @@ import (
 func TestCarry(t *testing.T) {
 	at := time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)
 	before := &master{plan: &plan{}}
-	before.tolls = tolls{
+	before.tolls.Tolls = desk.Tolls{
 		Ends: map[string]uint64{"asked": 3}, Restarts: map[string]uint64{"mold": 1}, Done: 4, Failed: 5, Reloaded: time.Minute,
 		Last: &metrics.Reload{At: at, Took: metrics.Seconds(1500 * time.Millisecond), Failed: "no"},
 	}

@@ -306,7 +306,7 @@ func (m *master) gatewayEnded(gt *gate, exit pool.Exit) {
 		}
 		return
 	}
-	charge(&m.tolls.Restarts, "gateway")
+	m.tolls.Restart("gateway")
 	wait := gt.budget.died(time.Now())
 	if m.stage == booting && (gt.reason != "" || wait > 0) {
 		m.fail(fmt.Errorf("start the gateway: %s", reason))

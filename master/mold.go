@@ -224,7 +224,7 @@ func (m *master) moldEnded(g *generation, exit pool.Exit) {
 		g.orphan()
 		return
 	}
-	charge(&m.tolls.Restarts, "mold")
+	m.tolls.Restart("mold")
 	reason := g.mold.reason
 	if reason == "" {
 		reason = desk.Ending(exit)

@@ -259,7 +259,7 @@ func (m *master) announce() {
 	r.announced = true
 	m.reloads.Ended(nil, m.gen.number, r.began)
 	m.chronicle.Note(control.Event{What: r.noun() + " done", Generation: m.gen.number})
-	m.reloadEnded(nil)
+	m.tolls.Reload(m.reload.began, nil)
 	m.log.Info("generation took over", "gen", m.gen.number, "ready", m.gen.count().ready, "workers", m.gen.wanted,
 		"same_gateway", r.prior.gate == m.gen.gate, "after", time.Since(r.began).Round(time.Millisecond))
 	m.tellReady()
@@ -279,7 +279,7 @@ func (m *master) refuse(err error) {
 	}
 	m.reloads.Ended(err, m.gen.number, r.began)
 	m.chronicle.Note(control.Event{What: r.noun() + " failed", Generation: m.gen.number, Reason: err.Error()})
-	m.reloadEnded(err)
+	m.tolls.Reload(m.reload.began, err)
 	m.log.Error(r.noun()+" failed", "gen", m.gen.number, "error", err)
 	m.undo()
 	m.tellReady() // with the old generation, as the status says

@@ -112,7 +112,7 @@ func (m *master) slotMoved(g *generation, c pool.Change) {
 func (m *master) workerEnded(w *worker, d *pool.Death) {
 	w.death = d
 	m.chronicle.Buried(w.gen.number, d)
-	charge(&m.tolls.Ends, d.Cause.String())
+	m.tolls.End(d.Cause.String())
 	m.callHook(w.gen, "child_exit", "reaped", int64(w.pid))
 	m.obituaries.asked(w.pid, m.leave(w, d, w.gen.held(w.slot)))
 	m.parts.Died(w.part(), int(w.slot))

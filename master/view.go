@@ -4,9 +4,9 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
+	"github.com/indrik/indrik/desk"
 	"github.com/indrik/indrik/dispatch"
 	"github.com/indrik/indrik/gateway"
 	"github.com/indrik/indrik/metrics"
@@ -16,34 +16,8 @@ import (
 // tolls are what was counted since the service began. They outlive generations,
 // gateways and images of the master; as JSON they are a part of its state.
 type tolls struct {
-	Gateways gateway.Figures   `json:"gateways"` // of those whose memory is gone
-	Ends     map[string]uint64 `json:"ends"`     // of workers, by cause
-	Restarts map[string]uint64 `json:"restarts"` // of gateways and molds
-	Done     uint64            `json:"done"`     // reloads
-	Failed   uint64            `json:"failed"`   // reloads
-	Reloaded time.Duration     `json:"reloaded"` // time that reloads took
-	Last     *metrics.Reload   `json:"last"`     // reload
-}
-
-// charge counts one more in a map that may be nil.
-func charge(counts *map[string]uint64, name string) {
-	if *counts == nil {
-		*counts = map[string]uint64{}
-	}
-	(*counts)[strings.ReplaceAll(name, " ", "_")]++
-}
-
-// reloadEnded counts a reload; err is why it failed, or nil.
-func (m *master) reloadEnded(err error) {
-	took := time.Since(m.reload.began)
-	m.tolls.Last = &metrics.Reload{At: time.Now(), Took: metrics.Seconds(took)}
-	if err != nil {
-		m.tolls.Failed++
-		m.tolls.Last.Failed = err.Error()
-		return
-	}
-	m.tolls.Done++
-	m.tolls.Reloaded += took
+	Gateways gateway.Figures `json:"gateways"` // of those whose memory is gone
+	desk.Tolls
 }
 
 // figures are what all gateways have counted.
@@ -70,10 +44,9 @@ func (m *master) view(now time.Time) *metrics.Facts {
 		Ill: m.illness(now), Generation: g.number, Generations: len(m.generations()), Wanted: g.wanted,
 		Gateway: m.viewGateway(&figures), Counts: counts(&figures),
 		Watchdog: metrics.Watchdog{Interval: metrics.Seconds(m.watchdog), Withheld: m.withheld != ""},
-		Ends:     maps.Clone(m.tolls.Ends), Restarts: maps.Clone(m.tolls.Restarts),
-		Reloads: metrics.Reloads{Done: m.tolls.Done, Failed: m.tolls.Failed, Time: metrics.Seconds(m.tolls.Reloaded), Last: m.tolls.Last},
-		History: m.history.Samples(),
+		History:  m.history.Samples(),
 	}
+	m.tolls.Tell(f)
 	f.NotReady = m.unreadiness(f.Ill)
 	for _, g := range m.generations() {
 		if !g.parked { // else nobody counts on them

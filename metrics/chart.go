@@ -27,8 +27,11 @@ type curve struct {
 	Area  string // below it; "" if it is not filled
 }
 
-// charts draws the history of f.
+// charts draws the history of f; of programs there is none.
 func charts(f *Facts) []chart {
+	if len(f.Program) > 0 {
+		return nil
+	}
 	s := f.History
 	answered, failed := rates(s)
 	half, most := quantiles(s, f.Counts.Latency.Bounds, 0.5), quantiles(s, f.Counts.Latency.Bounds, 0.95)

@@ -18,8 +18,11 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 	f := c.facts
 	w := writer{to}
 	w.service(f)
-	w.requests(&f.Counts)
-	w.connections(f)
+	if len(f.Program) == 0 { // else nobody of ours knows
+		w.requests(&f.Counts)
+		w.connections(f)
+		w.seats(f.Seats)
+	}
 	w.workers(f)
 	w.reloads(&f.Reloads)
 	w.processes(f)
@@ -129,15 +132,13 @@ func (w writer) workers(f *Facts) {
 		if worker.Generation == f.Generation && worker.Phase != "vacant" {
 			present++
 		}
-		w.worker(worker)
+		w.worker(worker, len(f.Program) > 0)
 	}
 	phases["vacant"] = max(f.Wanted-present, 0)
 	for phase, n := range phases {
 		w.gauge("workers", "Workers by phase, of all generations; vacant are slots of the one that serves whose worker is yet to come.", float64(n), "phase", phase)
 	}
 	w.gauge("workers_wanted", "Workers that the generation that serves is to have.", float64(f.Wanted))
-	w.gauge("seats", "Requests that the ready workers take at a time.", float64(f.Seats.All))
-	w.gauge("seats_busy", "Seats that have one.", float64(f.Seats.Busy))
 	for cause, n := range f.Ends {
 		w.counter("worker_ends_total", "Workers that ended, by cause.", n, "cause", cause)
 	}
@@ -146,15 +147,23 @@ func (w writer) workers(f *Facts) {
 	}
 }
 
-func (w writer) worker(f *Worker) {
+func (w writer) seats(s Seats) {
+	w.gauge("seats", "Requests that the ready workers take at a time.", float64(s.All))
+	w.gauge("seats_busy", "Seats that have one.", float64(s.Busy))
+}
+
+// worker sends what is known of one; of a program nothing about requests.
+func (w writer) worker(f *Worker, program bool) {
 	if f.PID == 0 {
 		return
 	}
 	l := []string{"generation", strconv.Itoa(f.Generation), "slot", strconv.Itoa(f.Slot)}
-	w.counter("worker_requests_total", "Requests that the worker in a slot has answered.", f.Answered, l...)
 	w.send(prometheus.CounterValue, "worker_cpu_seconds_total", "Processor time of the worker in a slot.", seconds(f.CPU), l)
 	w.gauge("worker_resident_bytes", "Memory of the worker in a slot; what workers share counts in each.", float64(f.Resident), l...)
-	w.gauge("worker_request_age_seconds", "How long the worker in a slot has had the oldest of its requests; 0 if it has none.", max(seconds(f.RequestAge), 0), l...)
+	if !program {
+		w.counter("worker_requests_total", "Requests that the worker in a slot has answered.", f.Answered, l...)
+		w.gauge("worker_request_age_seconds", "How long the worker in a slot has had the oldest of its requests; 0 if it has none.", max(seconds(f.RequestAge), 0), l...)
+	}
 	if f.BeatAge >= 0 {
 		w.gauge("worker_beat_age_seconds", "Time since the worker in a slot gave a sign of life.", seconds(f.BeatAge), l...)
 	}

@@ -42,14 +42,18 @@ type Facts struct {
 	Ill      string `json:"ill"`
 	NotReady string `json:"not_ready"`
 
+	// Program is what the workers are, with its arguments. Then there is no gateway, and what
+	// of workers is about requests is not known.
+	Program []string `json:"program,omitempty"`
+
 	Generation  int      `json:"generation"`  // that serves, or is to
 	Generations int      `json:"generations"` // that have processes
 	Wanted      int      `json:"workers_wanted"`
-	Workers     []Worker `json:"workers"` // of all generations
-	Seats       Seats    `json:"seats"`   // of the generation that serves
+	Workers     []Worker `json:"workers"`        // of all generations
+	Seats       Seats    `json:"seats,omitzero"` // of the generation that serves
 
-	Gateway   Gateway   `json:"gateway"`
-	Counts    Counts    `json:"counts"`
+	Gateway   Gateway   `json:"gateway,omitzero"`
+	Counts    Counts    `json:"counts,omitzero"`
 	Processes []Process `json:"processes"` // but for workers
 	Watchdog  Watchdog  `json:"watchdog"`
 
@@ -72,9 +76,10 @@ type Worker struct {
 	Slot       int     `json:"slot"`
 	PID        int     `json:"pid"` // 0: not forked yet
 	Phase      string  `json:"phase"`
-	Seats      int     `json:"seats"`       // requests that it takes at a time
-	Busy       int     `json:"busy"`        // seats that have one; -1 if only the gateway knows
-	RequestAge Seconds `json:"request_age"` // of the one that it has had longest
+	Says       string  `json:"says,omitempty"` // a program of itself
+	Seats      int     `json:"seats"`          // requests that it takes at a time
+	Busy       int     `json:"busy"`           // seats that have one; -1 if only the gateway knows
+	RequestAge Seconds `json:"request_age"`    // of the one that it has had longest
 	BeatAge    Seconds `json:"beat_age"`
 	Answered   uint64  `json:"answered"`
 	Use

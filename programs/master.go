@@ -55,6 +55,9 @@ type master struct {
 	outcome   error     // what Run returns
 	reloads   desk.Reloads
 	chronicle desk.Chronicle
+	tolls     desk.Tolls
+	admin     desk.Admin
+	lobby     desk.Lobby
 	levels    desk.Levels
 	voice
 }
@@ -280,6 +283,7 @@ func (m *master) slotMoved(g *generation, c pool.Change) {
 	}
 	w.died, w.death = time.Now(), c.Death
 	m.chronicle.Buried(g.number, c.Death)
+	m.tolls.End(c.Death.Cause.String())
 	m.parts.Died(w.part(), int(w.slot))
 	m.leftovers = append(m.leftovers, leftover{group: w.pid, entry: "NOTIFY_SOCKET=" + w.ear.address, slot: int(w.slot), until: w.died.Add(leftoverTime)})
 	m.killLeftovers(w.died)
@@ -348,6 +352,9 @@ func (m *master) gone() bool {
 // release gives back what Run took from the kernel. Every process is gone.
 func (m *master) release() {
 	m.stopListening()
+	if err := m.admin.Close(); err != nil {
+		m.log.Warn("listener not closed", "error", err)
+	}
 	m.store.close()
 	if m.plan != nil {
 		m.closeDoor(m.plan.door)

@@ -32,7 +32,8 @@ type plan struct {
 	fresh    []activation.Socket // those of them that were opened for this plan
 	single   []activation.Bind   // to bind once for each worker
 	pidFile  pidfile.File
-	door     *desk.Door // the control socket; nil for none
+	door     *desk.Door        // the control socket; nil for none
+	admin    activation.Socket // for probes and metrics; its Name is "" for none
 }
 
 // outline makes a plan as far as it needs nothing that another process may have, and
@@ -78,6 +79,9 @@ func (m *master) draft(ctx context.Context, s *settings.Values) (p *plan, err er
 		return p, err
 	}
 	if err := m.openDoor(ctx, p); err != nil {
+		return p, err
+	}
+	if p.admin, err = m.admin.Open(ctx, s); err != nil {
 		return p, err
 	}
 	p.pidFile, err = m.renewPIDFile(s.PIDFile())
@@ -130,6 +134,7 @@ func (m *master) discard(p *plan) {
 		m.closeDoor(p.door)
 		p.door = nil
 	}
+	m.dropAdmin(p)
 	if m.plan == nil || m.plan.pidFile != p.pidFile {
 		p.pidFile.Remove()
 	}
@@ -145,6 +150,7 @@ func (m *master) discard(p *plan) {
 func (m *master) enact(p *plan) {
 	before := m.plan
 	m.plan, p.fresh = p, nil
+	m.useAdmin(p.admin)
 	for _, s := range m.sockets {
 		if !slices.Contains(p.sockets, s) {
 			m.closeSocket(s)

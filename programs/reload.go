@@ -138,6 +138,7 @@ func (m *master) change() {
 	next.resize(next.wanted)
 	old.leave(errReplaced)
 	m.reloads.Ended(nil, next.number, began)
+	m.tolls.Reload(began, nil)
 	m.chronicle.Note(control.Event{What: "reload done", Generation: next.number})
 	m.tellReady()
 	m.log.Info("generation took over", "gen", next.number, "workers", next.wanted, "after", time.Since(began).Round(time.Millisecond))
@@ -147,6 +148,7 @@ func (m *master) change() {
 func (m *master) failReload(why error) {
 	m.log.Error("reload failed", "error", why, "gen", m.gen.number, "after", time.Since(m.reload.began).Round(time.Millisecond))
 	m.reloads.Ended(why, m.gen.number, m.reload.began)
+	m.tolls.Reload(m.reload.began, why)
 	m.chronicle.Note(control.Event{What: "reload failed", Generation: m.gen.number, Reason: why.Error()})
 	if m.reload.next != nil {
 		m.undo()

@@ -3,7 +3,6 @@ package programs
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -42,10 +41,7 @@ func (m *master) ping(now time.Time) {
 	if m.watchdog == 0 || now.Sub(m.pinged) < m.watchdog/3-m.period()/2 {
 		return
 	}
-	why := ""
-	if m.stage == serving && m.gen.count().ready == 0 && !slices.ContainsFunc(m.old, func(g *generation) bool { return g.count().ready > 0 }) {
-		why = "no program is ready"
-	}
+	why := m.illness()
 	if why != m.withheld {
 		if m.withheld = why; why != "" {
 			m.log.Error("watchdog pings withheld", "reason", why, "limit", m.watchdog)

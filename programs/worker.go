@@ -228,9 +228,14 @@ func (m *master) hear(w *worker, n notice) {
 // beat notes a sign of life. The pool knows one limit for all workers; one that chose
 // another has its beats moved by the difference.
 func (w *worker) beat(later time.Duration) {
-	own := w.watchdog - w.gen.plan.settings.ExecWatchdog()
-	w.signs.beat.Store(int64(monotonic() + own + later))
+	w.signs.beat.Store(int64(monotonic() + w.moved() + later))
 }
+
+// beatAt is the instant of the last beat.
+func (w *worker) beatAt() time.Duration { return time.Duration(w.signs.beat.Load()) - w.moved() }
+
+// moved is by how much its beats are.
+func (w *worker) moved() time.Duration { return w.watchdog - w.gen.plan.settings.ExecWatchdog() }
 
 // becameReady tells the pool, once.
 func (w *worker) becameReady() {

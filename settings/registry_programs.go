@@ -98,7 +98,7 @@ func forPrograms() []string {
 		"max_worker_age", "max_worker_age_jitter", "max_worker_memory", "worker_memory_interval", "worker_memory_high", "control_groups",
 		"control_socket", "control_socket_mode", "control_socket_disable", "proc_name",
 		"user", "group", "umask", "initgroups", "chdir", "raw_env", "pidfile",
-		"config", "check_config", "print_config",
+		"config", "check_config", "print_config", "admin_bind",
 		"loglevel", "errorlog", "syslog", "syslog_addr", "syslog_prefix", "syslog_facility",
 	}
 }

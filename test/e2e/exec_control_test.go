@@ -27,9 +27,11 @@ func serveControlledPrograms(t testing.TB, words string, options ...string) *con
 func TestExecObeysTheControlSocket(t *testing.T) {
 	t.Parallel()
 	broken := filepath.Join(t.TempDir(), "broken")
-	s := serveControlledPrograms(t, "fails="+broken, "-w", "2", "--name", "shop")
+	s := serveControlledPrograms(t, "fails="+broken, "-w", "2", "--name", "shop", "--admin-bind", "127.0.0.1:0")
 	s.allow("worker ended", "reload failed")
 	s.ready(2)
+	s.tellsProbes()
+	s.ready(3)
 	l := s.loadWith(2, "/", oneShot)
 	l.flows()
 
@@ -38,7 +40,7 @@ func TestExecObeysTheControlSocket(t *testing.T) {
 	if got := s.runs("scale", "+1"); got != "workers: 3, before 2\n" {
 		t.Errorf("scale +1: %q", got)
 	}
-	s.ready(3)
+	s.ready(4)
 	if status, _, said := s.run("scale", "0"); status != 1 || !strings.Contains(said, "from 1 to") {
 		t.Errorf("scale 0: %d, %q", status, said)
 	}
@@ -85,6 +87,9 @@ func (s *controlled) tellsOfPrograms(broken string) {
 			t.Errorf("indrik status without %q:\n%q", want, text)
 		}
 	}
+	if top := s.runs("top", "--once", "--interval", "200ms"); !strings.Contains(top, "SLOT") || strings.Contains(top, "Requests") {
+		t.Errorf("indrik top: %q", top)
+	}
 	for _, verb := range []string{"requests", "stacks", "rollback"} {
 		if status, _, said := s.run(verb); status != 1 || !strings.Contains(said, "indrik: ") || len(said) < 60 {
 			t.Errorf("indrik %s: status %d, %q", verb, status, said)
@@ -100,6 +105,7 @@ func (s *controlled) reloadsPrograms(broken string) {
 	if got := s.runs("reload"); !strings.Contains(got, "generation 2 serves") {
 		t.Errorf("reload: %q", got)
 	}
+	s.shows(t, `reloads_total{result="done"}`, 1)
 	if level := s.status().LogLevel; level != "debug" {
 		t.Errorf("after a reload the log level is %q, want that of the configuration", level)
 	}
@@ -112,6 +118,7 @@ func (s *controlled) reloadsPrograms(broken string) {
 	if status, _, said := s.run("reload"); status != 1 || !strings.Contains(said, "ended with status 7") {
 		t.Errorf("a reload that fails: status %d, %q", status, said)
 	}
+	s.shows(t, "reload_last_failed", 1)
 	if r := s.status().Reload; r == nil || r.State != control.Failed || r.Generation != 2 {
 		t.Errorf("the last reload is %+v", r)
 	}
@@ -130,7 +137,7 @@ func (s *controlled) reloadsPrograms(broken string) {
 // serving for a while, says so, and then stops.
 func TestExecReplacesTheLarge(t *testing.T) {
 	t.Parallel()
-	s := serveControlledPrograms(t, "", "--max-worker-memory", "400MB", "--worker-memory-interval", "1", "--shutdown-delay", "1")
+	s := serveControlledPrograms(t, "", "--max-worker-memory", "400MB", "--worker-memory-interval", "1", "--shutdown-delay", "1", "--admin-bind", "127.0.0.1:0")
 	s.ready(1)
 	first := s.running(1)[0]
 	l := s.loadWith(2, "/", oneShot)
@@ -145,6 +152,9 @@ func TestExecReplacesTheLarge(t *testing.T) {
 	}
 	if st := s.status(); st.Stage != "serving" || !strings.Contains(st.Text, "stops 1s after control socket") {
 		t.Errorf("asked to stop: %s, %q", st.Stage, st.Text)
+	}
+	if status, text := s.admin(t, "/readyz"); status != 503 || !strings.Contains(text, "stops 1s after") {
+		t.Errorf("asked to stop, it is ready: %d %q", status, text)
 	}
 	if err := s.client.Post(ctx, "reload", struct{}{}, &control.Reload{}); err == nil || !strings.Contains(err.Error(), "stopping") {
 		t.Errorf("a reload now: %v, want a refusal with %d", err, http.StatusConflict)

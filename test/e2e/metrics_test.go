@@ -23,7 +23,7 @@ import (
 type figures map[string]float64
 
 // scrape reads the metrics with Prometheus' own parser.
-func (s *service) scrape(t *testing.T) figures {
+func (s *service) scrape(t testing.TB) figures {
 	t.Helper()
 	status, text := s.admin(t, "/metrics")
 	if status != http.StatusOK {
@@ -63,7 +63,7 @@ func (f figures) put(name string, pairs []string, m *dto.Metric) {
 }
 
 // admin asks the admin listener.
-func (s *service) admin(t *testing.T, path string) (status int, text string) {
+func (s *service) admin(t testing.TB, path string) (status int, text string) {
 	t.Helper()
 	line := s.stderr.await(t, 1, "indrik.master: admin listening:")
 	c := http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
@@ -81,7 +81,7 @@ func (s *service) admin(t *testing.T, path string) (status int, text string) {
 
 // shows waits until a figure is what it must be: what follows an answer is not
 // waited for by who got it.
-func (s *service) shows(t *testing.T, name string, want float64) {
+func (s *service) shows(t testing.TB, name string, want float64) {
 	t.Helper()
 	got := 0.0
 	defer func() {
@@ -175,7 +175,7 @@ func write(t *testing.T, file, text string) {
 }
 
 // exports asks for the metrics on the control socket.
-func (s *service) exports(t *testing.T, socket, want string) {
+func (s *service) exports(t testing.TB, socket, want string) {
 	t.Helper()
 	control := http.Client{Timeout: patience, Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", socket)
