@@ -97,6 +97,7 @@ var readOnly = map[string]string{
 	"cmd/indrik/events.go fieldNames":                      "table",
 	"dispatch/clock.go clockStart":                         "an instant, read once",
 	"gateway/conn.go connPhaseNames":                       "table",
+	"gateway/inhand.go requestPhases":                      "table",
 	"gateway/conn.go connMoves":                            "table of lawful moves",
 	"gateway/environ.go commonKeys":                        "table, computed once",
 	"gateway/stream.go crlf":                               "bytes that Go cannot hold in a constant",

@@ -33,7 +33,7 @@ func (s *Server) routes() http.Handler {
 		status, err := s.service.Status(ctx)
 		return status.Workers, err
 	})
-	get("/v1/requests", func(ctx context.Context, _ *http.Request) (any, error) { return s.service.Requests(ctx) })
+	get("/v1/requests", s.requests)
 	get("/v1/events", func(ctx context.Context, _ *http.Request) (any, error) { return s.service.Events(ctx) })
 	get("/v1/stacks", func(ctx context.Context, r *http.Request) (any, error) {
 		slot, err := queryNumber(r, "slot", -1)
@@ -75,6 +75,23 @@ func (s *Server) handle(limit time.Duration, f func(context.Context, *http.Reque
 		}
 		answer(w, http.StatusOK, found)
 	}
+}
+
+// Bounds of the list of requests.
+const (
+	usualRequests = 100
+	MostRequests  = 1000
+)
+
+func (s *Server) requests(ctx context.Context, r *http.Request) (any, error) {
+	most, err := queryNumber(r, "limit", usualRequests)
+	if err != nil {
+		return nil, err
+	}
+	if most < 1 || most > MostRequests {
+		return nil, Errorf(http.StatusBadRequest, "limit %d: write a number from 1 to %d", most, MostRequests)
+	}
+	return s.service.Requests(ctx, most)
 }
 
 func (s *Server) outcome(ctx context.Context, r *http.Request) (any, error) {

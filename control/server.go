@@ -34,7 +34,8 @@ const (
 // with the status of an [*Error], else with 500.
 type Service interface {
 	Status(ctx context.Context) (Status, error)
-	Requests(ctx context.Context) ([]Request, error)
+	// Requests are the oldest of those in hand, so many at most.
+	Requests(ctx context.Context, most int) ([]Request, error)
 	Events(ctx context.Context) ([]Event, error)
 	// Stacks asks the workers of one slot, or of all if it is negative.
 	Stacks(ctx context.Context, slot int) ([]Stacks, error)

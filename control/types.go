@@ -60,18 +60,19 @@ type Gateway struct {
 // Worker is one process that answers requests.
 type Worker struct {
 	Process
-	Slot       int     `json:"slot"`
-	Generation int     `json:"generation"`
-	Phase      string  `json:"phase"`
-	For        float64 `json:"phase_seconds"`   // how long it has been in it
-	Seats      int     `json:"seats,omitempty"` // 0: it is a program, and what follows about requests is not known
-	Busy       int     `json:"busy"`            // seats that hold a request, as far as the scoreboard shows them
-	Oldest     float64 `json:"request_seconds,omitempty"`
-	Answered   uint64  `json:"answered"`
-	Restarts   uint64  `json:"restarts"` // of this slot, that were its workers' fault
-	Leaves     bool    `json:"leaving,omitempty"`
-	Status     string  `json:"status,omitempty"` // what a program says of itself
-	Group      *Group  `json:"group,omitempty"`  // if it has a control group of its own
+	Slot       int      `json:"slot"`
+	Generation int      `json:"generation"`
+	Phase      string   `json:"phase"`
+	For        float64  `json:"phase_seconds"`   // how long it has been in it
+	Seats      int      `json:"seats,omitempty"` // 0: it is a program, and what follows about requests is not known
+	Busy       int      `json:"busy"`            // seats that hold a request, as far as the scoreboard shows them
+	Oldest     float64  `json:"request_seconds,omitempty"`
+	Request    *Request `json:"request,omitempty"` // the one that it has had longest
+	Answered   uint64   `json:"answered"`
+	Restarts   uint64   `json:"restarts"` // of this slot, that were its workers' fault
+	Leaves     bool     `json:"leaving,omitempty"`
+	Status     string   `json:"status,omitempty"` // what a program says of itself
+	Group      *Group   `json:"group,omitempty"`  // if it has a control group of its own
 }
 
 // MarshalJSON leaves out what is not known of a program.
@@ -99,14 +100,30 @@ type Listener struct {
 	Backlog *int `json:"backlog,omitempty"`
 }
 
-// Request is one that a seat holds.
+// States of a [Request].
+const (
+	InQueue = "queued"     // it waits in the gateway for a worker with room
+	Given   = "dispatched" // it is in a lane, or with a worker that shows no seats
+	Held    = "held"       // a seat works on it
+	Begun   = "begun"      // its response is on its way to the client, or it is a conversation
+)
+
+// Request is one that the gateway has in hand, or that a seat holds.
 type Request struct {
-	ID         string  `json:"id"` // as the gateway's log has it
-	Slot       int     `json:"slot"`
-	Seat       int     `json:"seat"`
-	Generation int     `json:"generation"`
-	PID        int     `json:"pid"`
-	Age        float64 `json:"seconds"`
+	ID    string `json:"id"` // as the gateway's log has it
+	State string `json:"state"`
+	// Method and Path are as the application sees them, the path without its query and cut
+	// at 200 bytes; the method of a WebSocket is WEBSOCKET. Client is an address; that of a
+	// Unix socket is empty. All are empty if the gateway did not answer.
+	Method     string  `json:"method,omitempty"`
+	Path       string  `json:"path,omitempty"`
+	Client     string  `json:"client,omitempty"`
+	Slot       *int    `json:"slot,omitempty"` // of the worker that has it; nil: none, or nobody knows which
+	Seat       *int    `json:"seat,omitempty"`
+	Generation int     `json:"generation,omitempty"`
+	PID        int     `json:"pid,omitempty"` // of the worker
+	Age        float64 `json:"seconds"`       // since the gateway had all of it that a worker needs
+	Waited     float64 `json:"queued_seconds"`
 }
 
 // States of a [Reload].

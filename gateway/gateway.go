@@ -169,6 +169,10 @@ func (g *gateway) obey(m received) error {
 		return g.probe(o)
 	case "held":
 		return g.held(o)
+	case "requests":
+		return g.requests(o)
+	case "log-level":
+		return g.changeLevel(o)
 	case "reopen":
 		g.reopen()
 		return nil

@@ -39,43 +39,13 @@ func (l *loop) lost(r *request, why error, pid int) *lostError {
 }
 
 // summary is method and path of the request that a message for a worker holds; "" if it
-// does not say. Queries are left out: they may hold secrets.
+// does not say.
 func summary(msg []byte) string {
-	var rd dispatch.Reader
-	rd.Reset(msg)
-	if _, err := rd.Tuple(); err != nil {
+	var h InHand
+	if h.portray(msg); h.Method == "" && h.Path == "" {
 		return ""
 	}
-	if _, err := rd.Int(); err != nil || rd.Dict() != nil {
-		return ""
-	}
-	var method, path []byte
-	for method == nil || path == nil {
-		more, err := rd.DictMore()
-		if err != nil || !more {
-			break
-		}
-		key, err := rd.Str()
-		if err != nil {
-			break
-		}
-		switch string(key) {
-		case "REQUEST_METHOD", "method":
-			method, err = wording(&rd)
-		case "PATH_INFO", "path":
-			path, err = wording(&rd)
-		default:
-			err = rd.Skip()
-		}
-		if err != nil {
-			break
-		}
-	}
-	if method == nil && path == nil {
-		return ""
-	}
-	const most = longestQuote
-	return fmt.Sprintf("%.20s %.*q", method, most, path)
+	return fmt.Sprintf("%s %.*q", h.Method, longestQuote, h.Path)
 }
 
 // wording is a value that is to be a str; another is passed over.

@@ -11,7 +11,7 @@ import (
 func TestSummary(t *testing.T) {
 	environ := dispatch.AppendDict(dispatch.AppendInt(dispatch.AppendTuple(nil, 3), 7))
 	environ = dispatch.AppendInt(dispatch.AppendKey(environ, "wsgi.version"), 1)
-	environ = appendPair(environ, "PATH_INFO", "/\"sh\xe4p\"\n")
+	environ = appendPair(environ, "PATH_INFO", "/\"sh\xc3\xa4p\"\n")
 	environ = appendPair(environ, "QUERY_STRING", "secret=1")
 	environ = appendPair(environ, "REQUEST_METHOD", "POST")
 	for _, c := range []struct {

@@ -251,6 +251,8 @@ const (
 	FactLeft    = "left"    // the answer to a leave order: see casualties
 	FactProbed  = "probed"  // every loop has seen the probe with the number that follows
 	FactFailed  = "failed"  // it cannot work; the text follows
+
+	FactRequests = "requests" // what is in hand: see Inventory
 )
 
 // errOrder reports an order that this gateway does not understand. Master and

@@ -118,7 +118,7 @@ func (c *clerk) Stacks(ctx context.Context, slot int) ([]control.Stacks, error) 
 	return all, nil
 }
 
-// LogLevel changes what the master logs, perhaps for a time.
+// LogLevel changes what master and gateway log, perhaps for a time.
 func (c *clerk) LogLevel(ctx context.Context, wish control.Level) (control.Level, error) {
 	return ask(ctx, c.m, func() (control.Level, error) { return c.m.levels.Change(c.m.cfg.Log, wish, c.m.put) })
 }

@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/indrik/indrik/activation"
 	"github.com/indrik/indrik/cgroup/parts"
 	"github.com/indrik/indrik/control"
@@ -38,6 +40,9 @@ type gate struct {
 	serving bool // it does
 	drained bool // it holds nothing any more, and will not
 	probe   probe
+	survey  survey      // of the requests in hand
+	level   hclog.Level // that it was told to log; NoLevel: nothing yet
+	strange bool        // it is of another version, and may not know every order
 	reason  string
 	budget  budget
 	retryAt time.Time // when to start the next; zero if one runs
@@ -260,6 +265,8 @@ func (m *master) gatewaySaid(gt *gate, msg dispatch.Tuple) {
 		gt.probed(number(msg, 1))
 	case gateway.FactLeft:
 		m.left(msg)
+	case gateway.FactRequests:
+		m.requestsTold(gt, msg)
 	case gateway.FactHeld:
 		m.heldTold(gt, number(msg, 1), number(msg, 2))
 	case gateway.FactMoved:
@@ -291,6 +298,7 @@ func (m *master) gatewayEnded(gt *gate, exit pool.Exit) {
 	gateway.Forget(gt.counts)
 	m.parts.Outlived(parts.Gateway(pid))
 	gt.child.hangUp()
+	gt.survey.drop()
 	gt.child, gt.serving, gt.ordered = nil, false, false
 	m.obituaries.publishAll() // what it has not answered it never will
 	if reason == "" {

@@ -271,6 +271,7 @@ func (m *master) settle() {
 			}
 		}
 	}
+	m.tellLevels()
 	m.speak()
 }
 

@@ -174,7 +174,7 @@ func (r *restoring) gateway() (*gate, error) {
 	if err != nil {
 		return nil, err
 	}
-	gt := &gate{plan: r.plan, board: board, counts: counts, ordered: h.Ordered, serving: h.Serving, foreign: true}
+	gt := &gate{plan: r.plan, board: board, counts: counts, ordered: h.Ordered, serving: h.Serving, foreign: true, strange: r.st.Writer != r.m.cfg.Version}
 	gt.child, err = r.child("gateway", h.heldChild)
 	return gt, err
 }

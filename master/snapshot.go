@@ -2,7 +2,6 @@ package master
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -19,7 +18,9 @@ import (
 func (c *clerk) Status(ctx context.Context) (control.Status, error) {
 	m := c.m
 	beside := desk.Beside{Pools: map[int]*pool.Pool{}, Parts: map[int]cgroup.Group{}}
+	var questions []*question
 	s, err := ask(ctx, m, func() (control.Status, error) {
+		questions = m.inquireFor()
 		for _, g := range m.generations() {
 			beside.Pools[g.number] = g.pool
 			for _, w := range g.workers {
@@ -33,6 +34,8 @@ func (c *clerk) Status(ctx context.Context) (control.Status, error) {
 	})
 	if err == nil {
 		c.vitals.Complete(&s, beside)
+		found, loads := await(ctx, questions, statusPatience)
+		assign(&s, found, loads)
 	}
 	return s, err
 }
@@ -135,38 +138,13 @@ func describeWorker(w *worker) control.Worker {
 	for seat := range w.gen.board.Seats() {
 		row := w.gen.board.Seat(int(w.slot), seat)
 		d.Answered += row.Answered()
-		if id, start := row.Request(); id != 0 {
+		if id, _ := row.Request(); id != 0 {
 			d.Busy++
-			d.Oldest = max(d.Oldest, age(start))
 		}
 	}
+	if id, start, seat := w.oldest(); id != 0 {
+		r := w.holding(id, start, seat)
+		d.Request, d.Oldest = &r, r.Age
+	}
 	return d
-}
-
-// Requests are those that seats hold, the oldest first.
-func (c *clerk) Requests(ctx context.Context) ([]control.Request, error) {
-	return ask(ctx, c.m, func() ([]control.Request, error) {
-		all := []control.Request{}
-		for _, g := range c.m.generations() {
-			for _, w := range g.workers {
-				for seat := range g.board.Seats() {
-					if id, start := g.board.Seat(int(w.slot), seat).Request(); id != 0 && w.pid != 0 {
-						all = append(all, control.Request{
-							ID: fmt.Sprintf("%#x", id), Slot: int(w.slot), Seat: seat, Generation: g.number, PID: w.pid, Age: age(start),
-						})
-					}
-				}
-			}
-		}
-		slices.SortFunc(all, func(a, b control.Request) int {
-			switch {
-			case a.Age > b.Age:
-				return -1
-			case a.Age < b.Age:
-				return 1
-			}
-			return 0
-		})
-		return all, nil
-	})
 }

@@ -120,7 +120,7 @@ var errNoStacks = control.Errorf(http.StatusNotImplemented,
 	"the workers of this service are programs, and only they know their stacks; ask one by its own means: `indrik workers` has its process number for py-spy, gdb or kill -QUIT")
 
 // Requests is refused: programs hold them, and do not say.
-func (c *clerk) Requests(context.Context) ([]control.Request, error) { return nil, errNoRequests }
+func (c *clerk) Requests(context.Context, int) ([]control.Request, error) { return nil, errNoRequests }
 
 // Stacks is refused likewise.
 func (c *clerk) Stacks(context.Context, int) ([]control.Stacks, error) { return nil, errNoStacks }

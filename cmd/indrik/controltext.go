@@ -99,11 +99,16 @@ func (s *serviceStatus) gatewayText(line func(name, format string, args ...any))
 func quoted(words []string) []string {
 	words = slices.Clone(words)
 	for i, word := range words {
-		if q := strconv.Quote(word); word == "" || strings.Contains(word, " ") || q != `"`+word+`"` {
-			words[i] = q
-		}
+		words[i] = quotedWord(word)
 	}
 	return words
+}
+
+func quotedWord(word string) string {
+	if q := strconv.Quote(word); word == "" || strings.Contains(word, " ") || q != `"`+word+`"` {
+		return q
+	}
+	return word
 }
 
 // dot is green where all is well and the terminal has colours.
@@ -174,6 +179,9 @@ func workerTable(all []control.Worker) string {
 	if slices.ContainsFunc(all, func(w control.Worker) bool { return w.Status != "" }) {
 		columns = append(columns, column{"SAYS", func(w control.Worker) string { return orDash(w.Status != "", w.Status) }})
 	}
+	if slices.ContainsFunc(all, func(w control.Worker) bool { return w.Request != nil && w.Request.Method != "" }) {
+		columns = append(columns, column{"WORKS ON", func(w control.Worker) string { return requestText(w.Request) }})
+	}
 	rows := make([][]string, 1+len(all))
 	for _, c := range columns {
 		rows[0] = append(rows[0], c.head)
@@ -202,16 +210,6 @@ func groupCells(g *control.Group) []string {
 		pressure = fmt.Sprintf("%.1f%%", max(p.CPU, p.Memory, p.IO))
 	}
 	return []string{seconds(g.CPU), megabytes(g.Memory), pressure}
-}
-
-func requestTable(all []control.Request) string {
-	rows := [][]string{{"ID", "AGE", "SLOT", "SEAT", "GEN", "PID"}}
-	for _, r := range all {
-		rows = append(rows, []string{
-			r.ID, seconds(r.Age), strconv.Itoa(r.Slot), strconv.Itoa(r.Seat), strconv.Itoa(r.Generation), strconv.Itoa(r.PID),
-		})
-	}
-	return table(rows...)
 }
 
 func eventTable(all []control.Event) string {

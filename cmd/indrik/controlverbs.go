@@ -20,9 +20,11 @@ func workersCommand(a *asked, c *cobra.Command) {
 }
 
 func requestsCommand(a *asked, c *cobra.Command) {
+	limit := c.Flags().Int("limit", 100, "how many at most, the oldest")
 	c.Args = cobra.MaximumNArgs(1)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		return get(c.Context(), a, first(args), "requests", requestTable)
+		path := "requests?limit=" + strconv.Itoa(*limit)
+		return get(c.Context(), a, first(args), path, func(all []control.Request) string { return requestTable(all, *limit) })
 	}
 }
 
