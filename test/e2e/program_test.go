@@ -154,7 +154,7 @@ func (p *programServer) drain(server *http.Server, serving *sync.WaitGroup) {
 	}
 	serving.Wait()
 	server.SetKeepAlivesEnabled(false)
-	for limit := time.Now().Add(5 * time.Second); p.connections.Load() > 0 && time.Now().Before(limit); {
+	for limit := time.Now().Add(patience); p.connections.Load() > 0 && time.Now().Before(limit); {
 		time.Sleep(time.Millisecond) // a part: it has nothing else to do
 	}
 	_ = server.Close()
