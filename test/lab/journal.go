@@ -78,7 +78,9 @@ func (l *Lab) Journal(ctx context.Context, unit, after string) ([]Entry, error) 
 		} else if err != nil {
 			return nil, fmt.Errorf("read journal of %s: %w", unit, err)
 		}
-		entries = append(entries, e)
+		if e.Cursor != after {
+			entries = append(entries, e)
+		}
 	}
 }
 
@@ -120,6 +122,9 @@ func (l *Lab) Await(ctx context.Context, unit, after string, match func(Entry) b
 			return Entry{}, fmt.Errorf("follow journal of %s: %w (%s); seen:\n%s", unit,
 				errors.Join(ctx.Err(), err), said.String(), strings.Join(seen, "\n"))
 		}
+		if e.Cursor == after {
+			continue
+		}
 		if match(e) {
 			return e, nil
 		}
@@ -134,10 +139,14 @@ func reapCancelled(cmd *exec.Cmd, cancel context.CancelFunc) {
 	_ = cmd.Wait()
 }
 
-func journalctl(unit, after string) []string {
+// journalctl is the command for a unit's entries from a cursor on, the one at the
+// cursor among them if it is the unit's. Before systemd 254, --after-cursor leaves
+// out the unit's next entry where the one at the cursor is another unit's: it
+// skips two, and takes the first to be the one at the cursor.
+func journalctl(unit, from string) []string {
 	args := []string{"journalctl", "--quiet", "--output=json", "--unit=" + unit}
-	if after != "" {
-		args = append(args, "--after-cursor="+after)
+	if from != "" {
+		args = append(args, "--cursor="+from)
 	}
 	return args
 }
