@@ -84,15 +84,14 @@ func (x *exchange) decide(worker *dispatch.Channel, s *submission, shake *handsh
 	select {
 	case m = <-first:
 	case a := <-s.answers:
-		if a.isEnd() { // of what was said on the socket before it
-			m = <-first
-			s.answers <- a
-			break
+		if !a.follows(worker) {
+			x.decline(a, worker, s, line)
+			m = <-first // it has ended with the socket
+			closeFDs(m.fds)
+			return
 		}
-		x.decline(a, worker, s, line)
-		m = <-first // it has ended with the socket
-		closeFDs(m.fds)
-		return
+		m = <-first
+		s.answers <- a
 	}
 	defer closeFDs(m.fds)
 	o := order{msg: m.msg}
@@ -112,6 +111,18 @@ func (x *exchange) decide(worker *dispatch.Channel, s *submission, shake *handsh
 	default:
 		x.reject(fmt.Errorf("%w: %.40q before accept", errBadReply, verb), worker, s, line)
 	}
+}
+
+// follows reports whether an answer that came first can only be later than what the
+// application said on the socket, which therefore counts and can be received now: the
+// message that ends a conversation, and the death of the worker.
+func (a *answer) follows(worker *dispatch.Channel) bool {
+	if dead := new(lostError); errors.As(a.failed, &dead) {
+		// A process that the worker left behind may hold its end open and say nothing.
+		_ = worker.CloseRead() // nothing else closes it while we wait
+		return true
+	}
+	return a.isEnd()
 }
 
 var errForbidden = errors.New("the application declined the conversation")
