@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sys/unix"
 )
 
@@ -27,7 +28,11 @@ func (p *Pool) answered(s *slot) {
 func (p *Pool) forget(s *slot, now time.Duration) {
 	p.answered(s)
 	s.notBefore = now
-	s.log.Warn("spawn order expired")
+	level := hclog.Warn
+	if p.rules.killing {
+		level = hclog.Debug // that is what was asked for
+	}
+	s.log.Log(level, "spawn order expired")
 }
 
 // spawned lets a process into its slot.

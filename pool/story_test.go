@@ -177,6 +177,24 @@ func TestTheEndWaitsForOrders(t *testing.T) {
 	})
 }
 
+// A pool that kills waits a second for forks under way, which is no trouble to tell of.
+func TestKillGivesUpOldOrders(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := newWorld(t, Config{Size: 1}, func(w *world) {
+			w.spawn = func(SlotID) {}
+		})
+		synctest.Wait()
+		time.Sleep(2 * time.Second)
+		w.Kill()
+		if err := <-w.ran; err != nil {
+			t.Error(err)
+		}
+		if got := time.Since(w.origin); got != 2*time.Second {
+			t.Errorf("ended after %v, want 2s, at once", got)
+		}
+	})
+}
+
 func TestActivityMovesBetweenIdleAndBusy(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		w := newWorld(t, Config{Size: 1, Activity: activityWanted, Limits: Limits{Busy: 10 * time.Second}}, nil)
