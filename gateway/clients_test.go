@@ -111,6 +111,29 @@ func TestAClientThatStopsReadingIsClosed(t *testing.T) {
 	waitFor(t, func() bool { return g.board.Loop(0).Connections() == 0 })
 }
 
+// A client that said that its request is the last is not waited for: a connection for
+// each request would cost twice as much. If something of it is unread, closing would
+// be a reset that overtakes the response, and so it is.
+func TestAClientThatSaidItWasTheLastIsNotWaitedFor(t *testing.T) {
+	const closing, old = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "GET / HTTP/1.0\r\n\r\n"
+	for said, want := range map[string]connPhase{closing: closed, old: closed, get: reading, closing + get: lingering, old + "\r\n": lingering} {
+		b := newBench(t)
+		b.request = []byte(said)
+		b.answer(b.ask())
+		b.loop.replies(b.loop.workers[1])
+		if b.conn.phase != want {
+			t.Errorf("%q: the connection is %v, want %v", said, b.conn.phase, want)
+		}
+		n, err := readFD(b.client, b.received)
+		if check(t, err); !strings.HasSuffix(string(b.received[:n]), "Hello, world!\n") {
+			t.Errorf("%q: the response is %q", said, b.received[:n])
+		}
+		if n, err := readFD(b.client, b.received); (n == 0 && err == nil) != (want != reading) {
+			t.Errorf("%q: then %d bytes come, %v", said, n, err)
+		}
+	}
+}
+
 // A client that half-closes after its request still gets the response.
 func TestAHalfClosedClientIsAnswered(t *testing.T) {
 	g := newRig(t, nil)

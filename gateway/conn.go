@@ -69,6 +69,7 @@ type conn struct {
 	begun    bool  // a part of a request has arrived
 	readable bool  // epoll reported bytes that were not read yet
 	ended    bool  // the client will send no more (half-closed)
+	parted   bool  // it said so, of the request in hand: Connection: close, or HTTP/1.0
 	left     bool  // the client is gone, both ways
 	last     bool  // close after this response
 	stays    bool  // no other gateway takes it
@@ -341,9 +342,10 @@ func (l *loop) abandon(c *conn) {
 // hangUp ends a connection after a response: our side is shut, and what the
 // client still sends is read away for a while, because closing a socket with
 // unread bytes makes the kernel reset it, and the reset can overtake the
-// response (RFC 9112 section 9.6).
+// response (RFC 9112 section 9.6). A client that said itself that the request was
+// its last one, and of which nothing is unread, sends nothing more.
 func (l *loop) hangUp(c *conn) {
-	if c.ended && !c.readable {
+	if (c.ended || c.parted && len(c.pending) == 0) && !c.readable {
 		l.close(c)
 		return
 	}

@@ -104,9 +104,10 @@ func (l *loop) dispatch(c *conn, h *http1.Head, data []byte) {
 	r.conn, c.request = c, r
 	r.asked, r.asgi = l.ask(h), l.form.asgi
 	r.asked.id, r.asked.field = l.origin.id, l.gateway.marks.idField
+	c.parted = !h.KeepAlive
 	r.remember()
 	body := data[h.Size:]
-	r.msg = appendID(r.msg[:0], r.id)
+	r.msg = appendID(l.requests.room(r, messageRoom(h, len(body))), r.id)
 	r.line.ask(l.gateway.ledger, c, &l.origin, h, l.now)
 	r.msg = l.form.append(r.msg, c, h, &l.origin, int64(len(body)))
 	r.msg = dispatch.AppendBytes(r.msg, body)
