@@ -133,6 +133,19 @@ func TestTheExpressPathAllocatesNothing(t *testing.T) {
 	}
 }
 
+// Neither does a form of middle size: what one of them needed the next one gets.
+func TestBodiesOnTheExpressPathAllocateNothing(t *testing.T) {
+	b := newBench(t)
+	body := make([]byte, 10<<10)
+	b.request = append([]byte("POST / HTTP/1.1\r\nHost: example.org\r\nContent-Length: 10240\r\n\r\n"), body...)
+	for range 10 {
+		b.turn()
+	}
+	if n := testing.AllocsPerRun(500, b.turn); n > 0 {
+		t.Errorf("%v allocations per request; want none", n)
+	}
+}
+
 // BenchmarkExpress is one request through parser, environ, lane, reply and
 // response, system calls included; the worker's part is a copy.
 func BenchmarkExpress(b *testing.B) {

@@ -14,6 +14,7 @@ const (
 	smallRoom   = 1 << 10 // for a head that comes in pieces, to begin with
 	roomFactor  = 8       // no more than so many times what came of a request is kept room for
 	keepMessage = 8 << 10 // a request's message memory that is kept for the next
+	keepLarge   = 1 << 20 // the same of larger ones, of all requests of a loop together
 	batch       = 64      // messages for one sendmmsg
 	replyBatch  = 8       // messages for one recvmmsg
 	acceptBatch = 64      // connections taken before other work has its turn

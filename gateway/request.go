@@ -74,6 +74,8 @@ type table struct {
 	all    []*request
 	free   []uint32
 	seq    uint32
+	large  [][]byte // memory of messages that are longer than a request keeps
+	kept   int      // how much that is together, in bytes
 }
 
 func newTable(loop int, epoch uint8) table {
@@ -126,7 +128,24 @@ func (t *table) find(id uint64) *request {
 	return nil
 }
 
-// drop ends a request. Large messages are not kept for the next one.
+// room is memory for the message of a request, of about so many bytes with its
+// body: what an earlier one left, if that is enough.
+func (t *table) room(r *request, size int) []byte {
+	if size <= keepMessage || size <= cap(r.msg) {
+		return r.msg[:0]
+	}
+	for n := len(t.large); n > 0; n = len(t.large) {
+		msg := t.large[n-1]
+		t.large, t.kept = t.large[:n-1], t.kept-cap(msg)
+		if cap(msg) >= size {
+			return msg[:0]
+		}
+	}
+	return make([]byte, 0, size)
+}
+
+// drop ends a request. What is more than a small message's memory is kept for
+// others, as much as keepLarge together.
 func (t *table) drop(r *request) {
 	if r.body != nil {
 		_ = r.body.Close() // ours was a copy for the sending; nothing to lose
@@ -140,6 +159,9 @@ func (t *table) drop(r *request) {
 	r.spooled.release()
 	msg := r.msg[:0]
 	if cap(msg) > keepMessage {
+		if t.kept+cap(msg) <= keepLarge {
+			t.large, t.kept = append(t.large, msg), t.kept+cap(msg)
+		}
 		msg = nil
 	}
 	line := r.line.recycle()

@@ -35,6 +35,38 @@ func TestTableFindsOnlyLivingRequests(t *testing.T) {
 	}
 }
 
+// The memory of large messages is used again, but no more of it is kept than the
+// limit: a burst of them must not stay in the gateway's size.
+func TestMemoryOfLargeMessagesIsBounded(t *testing.T) {
+	table := newTable(0, 1)
+	const size, many = 80 << 10, 50
+	burst := make([]*request, many)
+	for i := range burst {
+		burst[i] = table.add()
+		burst[i].msg = append(table.room(burst[i], size), make([]byte, size)...)
+	}
+	for _, r := range burst {
+		table.drop(r)
+	}
+	kept := 0
+	for _, msg := range table.large {
+		kept += cap(msg)
+	}
+	for _, r := range table.all {
+		kept += cap(r.msg)
+	}
+	if kept > keepLarge || kept != table.kept || kept < keepLarge/2 {
+		t.Errorf("%d bytes are kept and %d counted, with a limit of %d", kept, table.kept, keepLarge)
+	}
+	r := table.add()
+	if msg := table.room(r, size); cap(msg) < size || len(table.large) != keepLarge/size-1 {
+		t.Errorf("room of %d bytes, and %d others are left", cap(msg), len(table.large))
+	}
+	if msg := table.room(r, 2*size); cap(msg) < 2*size || table.kept != 0 {
+		t.Errorf("room of %d bytes, and %d bytes are kept, all too short", cap(msg), table.kept)
+	}
+}
+
 func TestBeforeWrapsAround(t *testing.T) {
 	for _, c := range []struct {
 		a, b uint64

@@ -120,6 +120,10 @@ func (l *loop) dispatch(c *conn, h *http1.Head, data []byte) {
 	l.enter(c, waiting)
 }
 
+// messageRoom is about how many bytes a message takes: fields are longer in it by
+// their names' prefix and what frames them.
+func messageRoom(h *http1.Head, body int) int { return 2*h.Size + 1024 + body }
+
 // ask notes what the response to a head depends on.
 func (l *loop) ask(h *http1.Head) asked {
 	return askedBy(h, l.limits.keepAlive > 0)
