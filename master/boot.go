@@ -158,6 +158,7 @@ func (m *master) restart(now time.Time) {
 // release gives back what Run took from the kernel. Every process is gone.
 func (m *master) release() {
 	closeAll([]int{m.self})
+	m.forgetCompiled()
 	m.numbers.client.Close()
 	m.closeAdmin()
 	if m.early != nil { // preparing failed after the file was run

@@ -204,7 +204,11 @@ func (c *child) listen(post func(fact)) {
 	defer close(c.silent)
 	for {
 		msg, fds, err := c.channel.Receive()
-		closeAll(fds) // no fact comes with a descriptor
+		if word(msg) == "compiled" && len(fds) == 1 {
+			post(codeCompiled{c, os.NewFile(uintptr(fds[0]), "indrik-compiled"), item(msg, 1) == true})
+			continue
+		}
+		closeAll(fds) // no other fact comes with a descriptor
 		if interrupted(err) {
 			return
 		}

@@ -120,6 +120,7 @@ type master struct {
 	admin      desk.Admin
 	lobby      desk.Lobby
 	history    metrics.History
+	compiled
 	voice
 	pulse
 }
@@ -199,6 +200,8 @@ func (m *master) heard(f fact) {
 	switch f := f.(type) {
 	case childSaid:
 		m.childSaid(f.child, f.msg)
+	case codeCompiled:
+		m.keepCompiled(f)
 	case childHungUp:
 		m.childHungUp(f)
 	case childEnded:

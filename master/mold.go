@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -99,22 +100,27 @@ func (m *master) moldSettings(p *plan, generation, before int) dispatch.Dict {
 	}
 }
 
-// spawnMold starts the interpreter with our Python code in a memfd, so that
+// spawnMold starts the interpreter with our Python code in memory, so that
 // nothing needs to be installed beside the binary.
-func (m *master) spawnMold(python, dir string, env []string) (*child, error) {
-	code, err := pythonCode()
+func (m *master) spawnMold(interpreter, dir string, env []string) (*child, error) {
+	code, err := pythonSide()
 	if err != nil {
 		return nil, err
 	}
-	defer closeAll([]int{code})
+	defer closeAll(code)
+	files := code
+	compiled := m.compiledFor(interpreter)
+	if compiled >= 0 {
+		files = append(slices.Clone(code), compiled)
+	}
 	c, err := startChild(program{
 		name:   "mold",
-		path:   python,
-		argv:   []string{python, "/proc/self/fd/4", "--channel", "3"},
+		path:   interpreter,
+		argv:   python.Arguments(interpreter, compiled >= 0),
 		env:    env,
 		dir:    dir,
 		stdout: m.cfg.Stdout, stderr: m.cfg.Stderr,
-		extra: []int{code},
+		extra: files,
 	}, m.post)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.ENOEXEC) {
 		err = fmt.Errorf("%w; choose an interpreter with --python", err)
@@ -122,26 +128,26 @@ func (m *master) spawnMold(python, dir string, env []string) (*child, error) {
 	return c, err
 }
 
-// pythonCode returns a memfd that holds our Python side as a zip archive, at
-// position 0.
-func pythonCode() (int, error) {
-	archive, err := python.Zip()
+// pythonSide returns the memfds that a mold is started with.
+func pythonSide() ([]int, error) {
+	boot, err := python.Boot()
 	if err != nil {
-		return -1, fmt.Errorf("pack the Python side: %w", err)
+		return nil, err
 	}
-	fd, err := unix.MemfdCreate("indrik-python", unix.MFD_CLOEXEC)
+	sources, err := python.Sources()
 	if err != nil {
-		return -1, fmt.Errorf("make a memfd for the Python side: %w", err)
+		return nil, err
 	}
-	for at := 0; at < len(archive); {
-		n, err := unix.Pwrite(fd, archive[at:], int64(at))
-		if err != nil && !errors.Is(err, unix.EINTR) {
-			closeAll([]int{fd})
-			return -1, fmt.Errorf("write the Python side to a memfd: %w", err)
-		}
-		at += max(n, 0)
+	first, err := memory("indrik-boot", boot)
+	if err != nil {
+		return nil, err
 	}
-	return fd, nil
+	second, err := memory("indrik-sources", sources)
+	if err != nil {
+		closeAll([]int{first})
+		return nil, err
+	}
+	return []int{first, second}, nil
 }
 
 // applicationEnv returns the environment of the mold and so of the workers:

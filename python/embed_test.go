@@ -1,73 +1,67 @@
 package python
 
 import (
-	"archive/zip"
 	"bytes"
-	"io"
 	"os"
 	"os/exec"
-	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 )
 
-// Two builds of one source must hold the same archive, or nobody can tell what changed.
-func TestZipIsTheSameEveryTime(t *testing.T) {
-	first, err := Zip()
+// Two builds of one source must hold the same, or nobody can tell what changed; and what was compiled
+// of one would not be used by the other.
+func TestSourcesAreTheSameEveryTime(t *testing.T) {
+	first, err := Sources()
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := Zip()
+	second, err := Sources()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(first, second) {
-		t.Error("two archives of the same sources differ")
+		t.Error("the sources differ between two calls")
 	}
 }
 
-// A module that the pattern of the embedding misses would be missed at a user's only.
-func TestZipHoldsEveryModule(t *testing.T) {
-	want := map[string]bool{"__main__.py": true}
-	entries, err := os.ReadDir("indrik")
+// A module that the pattern of the embedding misses would be missed at a user's only. Python itself reads what we
+// write, and must find each file as it is.
+func TestSourcesHoldEveryModule(t *testing.T) {
+	data, err := Sources()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), ".py") {
-			want["indrik/"+e.Name()] = true
-		}
-	}
-	archive, err := Zip()
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := zip.NewReader(bytes.NewReader(archive), int64(len(archive)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range r.File {
-		if !want[f.Name] {
-			t.Errorf("the archive holds %s, or holds it twice", f.Name)
-		}
-		delete(want, f.Name)
-	}
-	for name := range want {
-		t.Errorf("the archive lacks %s", name)
+	const look = `
+import marshal, pathlib, sys
+digest, sources = marshal.loads(sys.stdin.buffer.read())
+want = {"indrik" if path.stem == "__init__" else f"indrik.{path.stem}": path.read_bytes()
+        for path in pathlib.Path("indrik").glob("*.py") if path.stem != "boot"}
+assert len(digest) == 16, digest
+assert sources == want, sources.keys() ^ want.keys()
+`
+	cmd := exec.Command(interpreter(t), "-c", look)
+	cmd.Stdin = bytes.NewReader(data)
+	if said, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, said)
 	}
 }
 
-// The way the master starts it: the archive in a memfd at descriptor 4, the channel at 3.
+// The way the master starts it: the program in a memfd at descriptor 4, its sources at 5, the channel at 3.
 // A master that is gone before its first order is the order to leave, with status 0.
 func TestMoldRunsFromMemory(t *testing.T) {
-	interpreter, err := exec.LookPath("python3")
+	boot, err := Boot()
 	if err != nil {
-		t.Skip("no python3 on this machine")
+		t.Fatal(err)
 	}
+	data, err := Sources()
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := Arguments(interpreter(t), false)
 	ours, theirs := socketPair(t)
-	cmd := exec.Command(interpreter, "/proc/self/fd/4", "--channel", "3")
-	cmd.ExtraFiles = []*os.File{theirs, memory(t)}
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.ExtraFiles = []*os.File{theirs, memory(t, boot), memory(t, data)}
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
 	if err := cmd.Start(); err != nil {
@@ -83,6 +77,15 @@ func TestMoldRunsFromMemory(t *testing.T) {
 	}
 }
 
+func interpreter(t *testing.T) string {
+	t.Helper()
+	path, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("no python3 on this machine")
+	}
+	return path
+}
+
 func socketPair(t *testing.T) (ours, theirs *os.File) {
 	t.Helper()
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
@@ -94,19 +97,15 @@ func socketPair(t *testing.T) (ours, theirs *os.File) {
 	return ours, theirs
 }
 
-func memory(t *testing.T) *os.File {
+func memory(t *testing.T, data []byte) *os.File {
 	t.Helper()
-	archive, err := Zip()
+	fd, err := unix.MemfdCreate("indrik", unix.MFD_CLOEXEC)
 	if err != nil {
 		t.Fatal(err)
 	}
-	fd, err := unix.MemfdCreate("indrik.zip", unix.MFD_CLOEXEC)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := os.NewFile(uintptr(fd), "indrik.zip")
+	f := os.NewFile(uintptr(fd), "indrik")
 	t.Cleanup(func() { _ = f.Close() })
-	if _, err := io.Copy(f, bytes.NewReader(archive)); err != nil {
+	if _, err := f.WriteAt(data, 0); err != nil {
 		t.Fatal(err)
 	}
 	return f

@@ -78,6 +78,7 @@ def run(channel: Channel) -> Post | Status:
             if behind and not channel.wait(_CALM):
                 behind = False
                 late.ahead()
+                _offer(channel)
                 _freeze()
             order = channel.receive()
             if order is None:
@@ -187,6 +188,20 @@ def _freeze() -> None:
     gc.collect()
     if hasattr(gc, "freeze"):
         gc.freeze()
+
+
+def _offer(channel: Channel) -> None:
+    """Give the master what was compiled here, for the molds to come."""
+    code = late.compiled()
+    if not code or not hasattr(os, "memfd_create"):
+        return
+    try:
+        with open(os.memfd_create("indrik-compiled"), "wb") as memory:  # close-on-exec
+            memory.write(code)
+            memory.flush()
+            channel.send_with(memory.fileno(), "compiled", not sys.dont_write_bytecode)
+    except OSError:
+        pass  # no descriptors or no memory: the next one compiles too
 
 
 def _lane(fd: int) -> socket.socket:

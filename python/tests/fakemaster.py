@@ -6,7 +6,6 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import importlib.util
-import io
 import marshal
 import os
 import select
@@ -17,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,7 +61,7 @@ OPTIONS: dict[str, Any] = {  # the settings' defaults, but for the class
     "request_timeout_grace": 5_000,
 }
 
-_START = b"import sys\n\nfrom indrik.__main__ import main\n\nsys.exit(main())\n"
+COMMAND = "exec(open(4,'rb',closefd=False).read())"  # that of python/embed.go
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
@@ -91,16 +89,18 @@ def receive(sock: socket.socket) -> tuple[Any, list[int]]:
     return (marshal.loads(data) if data else None), fds
 
 
-def archive() -> int:
-    """A memfd with the zip that the Go package would make."""
-    data = io.BytesIO()
-    with zipfile.ZipFile(data, "w") as z:
-        z.writestr("__main__.py", _START)
-        for path in sorted((PYTHON / "indrik").glob("*.py")):
-            z.writestr(f"indrik/{path.name}", path.read_bytes())
-    fd = os.memfd_create("indrik.zip")
-    os.write(fd, data.getvalue())
+def memory(data: bytes) -> int:
+    """A memfd that holds data, at position 0."""
+    fd = os.memfd_create("indrik")
+    os.pwrite(fd, data, 0)
     return fd
+
+
+def sources() -> bytes:
+    """What the Go package would give a mold, but for the digest."""
+    files = {path.stem: path.read_bytes() for path in (PYTHON / "indrik").glob("*.py") if path.stem != "boot"}
+    names = {"indrik" if stem == "__init__" else f"indrik.{stem}": data for stem, data in files.items()}
+    return marshal.dumps(("digest", names), 2)
 
 
 def environ(**more: Any) -> dict[str, Any]:
@@ -209,7 +209,8 @@ class Master:
     """Starts a mold on entry; on exit everything it started is gone."""
 
     app: str = "gallery:hello"
-    zipped: bool = True
+    embedded: bool = True  # else from files
+    compiled: bytes = b""  # that a mold before has made
     cwd: Path = APPS
     pythonpath: list[str] = field(default_factory=list)
     name: str = ""
@@ -221,6 +222,7 @@ class Master:
     newest: socket.socket | None = None  # the gateway's end of the newest lane of a worker's own
     sequence: int = 0
     hints: list[Any] = field(default_factory=list)  # informational responses that answer() passed by
+    made: bytes = b""  # what the mold has compiled
     quiet: bool = True  # whether the test is to fail if anything is on standard error
 
     def __enter__(self) -> Master:
@@ -238,21 +240,25 @@ class Master:
         return self
 
     def _start(self, channel: socket.socket) -> subprocess.Popen[bytes]:
-        zip_fd = archive()
+        memories, command = [], ["-m", "indrik", "--channel", "3"]
+        if self.embedded:
+            memories = [memory((PYTHON / "indrik/boot.py").read_bytes()), memory(sources())]
+            command = ["-c", COMMAND, "--channel", "3", "--sources", "5"]
+            if self.compiled:
+                memories.append(memory(self.compiled))
+                command += ["--compiled", "6"]
 
-        def place() -> None:  # descriptors 3 and 4 and no others, as the master's start has it
-            high = [fcntl.fcntl(fd, fcntl.F_DUPFD, 10) for fd in (channel.fileno(), zip_fd)]
-            os.dup2(high[0], 3)
-            if self.zipped:
-                os.dup2(high[1], 4)
-            os.closerange(5 if self.zipped else 4, 1024)
+        def place() -> None:  # descriptors 3 to 5 and no others, as the master's start has it
+            high = [fcntl.fcntl(fd, fcntl.F_DUPFD, 10) for fd in (channel.fileno(), *memories)]
+            for number, fd in enumerate(high, 3):
+                os.dup2(fd, number)
+            os.closerange(3 + len(high), 1024)
 
-        command = ["/proc/self/fd/4"] if self.zipped else ["-m", "indrik"]
         env = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")} | self.env
-        if not self.zipped:
+        if not self.embedded:
             env["PYTHONPATH"] = str(PYTHON)
         mold = subprocess.Popen(
-            [sys.executable, *command, "--channel", "3"],
+            [sys.executable, *command],
             preexec_fn=place,
             close_fds=False,
             cwd=self.cwd,
@@ -260,7 +266,8 @@ class Master:
             stdin=subprocess.DEVNULL,
             stderr=self.said,
         )
-        os.close(zip_fd)
+        for fd in memories:
+            os.close(fd)
         return mold
 
     def __exit__(self, kind: Any, error: Any, tb: Any) -> None:
@@ -286,6 +293,25 @@ class Master:
         elif text:
             print(text)
 
+    def fact(self) -> Any:
+        """The mold's next fact. What it has compiled may come at any time, and is put aside."""
+        while True:
+            fact, fds = receive(self.channel)
+            if fact is None or fact[0] != "compiled":
+                return fact
+            self._take(fact, fds)
+
+    def _take(self, fact: Any, fds: list[int]) -> None:
+        assert len(fds) == 1 and fact[1:] == (True,), fact
+        with open(fds[0], "rb") as code:
+            self.made = os.pread(code.fileno(), os.fstat(code.fileno()).st_size, 0)
+
+    def offered(self) -> bytes:
+        """What the mold has compiled, once it has nothing else to do."""
+        if not self.made:
+            self._take(*receive(self.channel))
+        return self.made
+
     def stderr(self) -> str:
         """What mold and workers have written; each call gives all of it."""
         return os.pread(self.said.fileno(), 1 << 20, 0).decode()
@@ -310,7 +336,7 @@ class Master:
             **self.settings,
         }
         send(self.channel, ("configure", settings), self.scoreboard, self.lane_end.fileno())
-        return receive(self.channel)[0]
+        return self.fact()
 
     def spawn(self, slot: int = 0) -> Worker:
         """A forked worker; it gets a lane of its own unless its class is sync or gthread."""
@@ -320,7 +346,7 @@ class Master:
         for _, end in pairs:
             end.close()
         report, replies = pairs[0][0], [ours for ours, _ in pairs[-LOOPS:]]
-        fact = receive(self.channel)[0]
+        fact = self.fact()
         assert fact[:2] == ("forked", slot), fact
         worker = Worker(slot, fact[2], report, replies, own[0] if own else None)
         worker.accept_stacks()

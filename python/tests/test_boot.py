@@ -12,9 +12,9 @@ from fakemaster import APPS, PYTHON, Master, until
 HERE = str(APPS)
 
 
-@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "files"])
-def test_worker_says_ready_and_beats(zipped):
-    with Master(zipped=zipped) as m:
+@pytest.mark.parametrize("embedded", [True, False], ids=["memory", "files"])
+def test_worker_says_ready_and_beats(embedded):
+    with Master(embedded=embedded) as m:
         fact = m.configure()
         assert fact[0] == "configured" and os.access(fact[2], os.X_OK)
         before = time.monotonic_ns()
@@ -29,11 +29,11 @@ def test_worker_says_ready_and_beats(zipped):
         assert w.retire() == 0
 
 
-@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "files"])
-def test_application_finds_a_clean_process(zipped):
+@pytest.mark.parametrize("embedded", [True, False], ids=["memory", "files"])
+def test_application_finds_a_clean_process(embedded):
     """The application must not be able to tell how it was started: no path of ours,
     no descriptor that a program it starts would inherit, no thread."""
-    with Master("gallery:facts", zipped=zipped, pythonpath=[".", "sub", "/other"]) as m:
+    with Master("gallery:facts", embedded=embedded, pythonpath=[".", "sub", "/other"]) as m:
         m.configure()
         w = m.ready(slot=1)
         found = json.loads(m.get(w).body)
@@ -41,7 +41,7 @@ def test_application_finds_a_clean_process(zipped):
         assert w.retire() == 0
     assert found["path"][:3] == ["/other", f"{HERE}/sub", HERE]
     assert not [p for p in found["path"] if p.startswith("/proc")]
-    if zipped:
+    if embedded:
         assert str(PYTHON) not in found["path"]
     assert found["argv"] == ["indrik"] and found["cwd"] == HERE
     assert (found["slot"], found["generation"]) == ("1", "7")

@@ -60,7 +60,7 @@ import linecache
 def app(environ, start_response):
     import indrik.asgi_http
     start_response("200 OK", [])
-    source = linecache.getline(indrik.asgi_http.__file__, 1)
+    source = linecache.getline(indrik.asgi_http.__file__, 1, vars(indrik.asgi_http))  # as traceback does
     return [f"{source.strip()} {indrik.run.__module__} {hasattr(indrik, 'asgi_more')}".encode()]
 """
     )

@@ -100,7 +100,7 @@ def test_wrong_spawn_order_is_refused_and_leaks_nothing(order, count):
         before = fds(m.mold.pid)
         with open(os.devnull) as null:
             send(m.channel, order, *[null.fileno()] * count)
-        fact = receive(m.channel)[0]
+        fact = m.fact()
         assert (fact[0], fact[2]) == ("not forked", errno.EINVAL) and "spawn" in fact[3]
         assert fds(m.mold.pid) == before
         m.ready()
@@ -112,7 +112,7 @@ def test_descriptors_that_are_no_sockets_cost_the_worker_not_the_mold():
         m.configure()
         with open(os.devnull) as null:
             send(m.channel, ("spawn", 0, False), *[null.fileno()] * (1 + LOOPS))
-        fact = receive(m.channel)[0]
+        fact = m.fact()
         assert fact[0] == "forked"
         dead = Worker(0, fact[2], pair()[0], [])
         m.workers.append(dead)
@@ -126,9 +126,9 @@ def test_unknown_order_is_the_end(order):
     with pytest.raises(AssertionError, match="mold ended with 1"), m:
         m.configure()
         send(m.channel, order)
-        fact = receive(m.channel)[0]
+        fact = m.fact()
         assert fact[0] == "failed" and repr(order[0]) in fact[1]
-        assert receive(m.channel)[0] is None
+        assert m.fact() is None
     assert m.mold.returncode == 1
 
 
@@ -170,7 +170,7 @@ def test_descriptors_of_the_wrong_kind_are_refused():
         good = {"app": "a", "generation": 1, "name": "", "pythonpath": [], "worker_class": "sync", "loops": LOOPS}
         good.update(options=OPTIONS, settings={}, seconds={})
         send(m.channel, ("configure", good), m.scoreboard, m.scoreboard)
-        fact = receive(m.channel)[0]
+        fact = m.fact()
         assert fact[0] == "failed" and "cannot be set up" in fact[1]
 
 
@@ -178,7 +178,7 @@ def test_configure_without_descriptors_is_refused():
     m = Master()
     with pytest.raises(AssertionError, match="mold ended with 1"), m:
         send(m.channel, ("configure", {}))
-        assert "0 descriptors" in receive(m.channel)[0][1]
+        assert "0 descriptors" in m.fact()[1]
 
 
 def test_mold_leaves_at_end_of_file_and_workers_stay():
