@@ -11,6 +11,7 @@ import (
 
 	"github.com/indrik/indrik/activation"
 	"github.com/indrik/indrik/cgroup/parts"
+	"github.com/indrik/indrik/desk"
 	"github.com/indrik/indrik/dispatch"
 	"github.com/indrik/indrik/pool"
 	"github.com/indrik/indrik/settings"
@@ -44,7 +45,7 @@ func (m *master) prepare(ctx context.Context, values *settings.Values, hooks []s
 	if m.admin.Passed, m.passed, err = takeAdmin(m.passed); err != nil {
 		return err
 	}
-	m.stored, m.passed = takeStored(m.passed)
+	m.stored, m.passed = desk.TakeStored(m.passed)
 	m.sockets = slices.Clone(m.passed)
 	p, err := m.draft(ctx, values, m.cfg.Script, hooks)
 	if err != nil {
@@ -164,8 +165,8 @@ func (m *master) release() {
 	if m.early != nil { // preparing failed after the file was run
 		m.dismiss(m.early)
 	}
-	for _, s := range m.stored {
-		m.closeSocket(s)
+	if err := m.stored.Close(); err != nil {
+		m.log.Warn("listener not closed", "error", err)
 	}
 	if err := m.closeSockets(); err != nil {
 		m.log.Warn("listener not closed", "error", err)

@@ -83,7 +83,7 @@ type master struct {
 	notifier *activation.Notifier
 	watchdog time.Duration       // systemd's interval; 0: it does not watch
 	passed   []activation.Socket // by systemd
-	stored   []activation.Socket // from its descriptor store, until they are wanted or dropped
+	stored   desk.Stored         // from its descriptor store, until they are wanted or dropped
 	sockets  []activation.Socket // that we hold, but for those of a plan that is not in force
 
 	plan   *plan       // in force

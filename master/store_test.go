@@ -2,34 +2,15 @@ package master
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/indrik/indrik/activation"
+	"github.com/indrik/indrik/desk"
 	"github.com/indrik/indrik/settings"
 )
-
-// Only what can be found again under its name goes into the store, and no address has
-// the name of another.
-func TestNamesInTheStore(t *testing.T) {
-	file := activation.FileID{Device: 1, Inode: 2}
-	for _, c := range []struct {
-		socket activation.Socket
-		want   string
-	}{
-		{activation.Socket{Name: "127.0.0.1:8000", Owned: true}, "bind=127.0.0.1%3A8000"},
-		{activation.Socket{Name: ":8000", Owned: true}, "bind=0.0.0.0%3A8000"},
-		{activation.Socket{Name: "[fe80::1%eth0]:8000", Owned: true}, "bind=[fe80%3A%3A1%25eth0]%3A8000"},
-		{activation.Socket{Name: "unix:@there", Owned: true}, "bind=unix%3A@there"},
-		{activation.Socket{Name: "unix:/run/there", Owned: true, File: file}, ""},
-		{activation.Socket{Name: "http"}, ""},
-	} {
-		if got := inStore(c.socket); got != c.want {
-			t.Errorf("%q is stored as %q, want %q", c.socket.Name, got, c.want)
-		}
-	}
-}
 
 // A listener that comes back from the store is the one of its address, whatever comes
 // beside it, and is not bound a second time, which could not succeed.
@@ -48,10 +29,10 @@ func TestListenersComeBackFromTheStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := newMaster(Config{Log: hclog.NewNullLogger()})
-	bound.Name, bound.Owned = storeName(bind), false
+	bound.Name, bound.Owned = "bind="+strings.ReplaceAll(bind.String(), ":", "%3A"), false
 	other.Name, other.Owned = "bind=127.0.0.1%3A1", false
 	unit := activation.Socket{Name: "http", FD: -1}
-	m.stored, m.passed = takeStored([]activation.Socket{unit, other, bound})
+	m.stored, m.passed = desk.TakeStored([]activation.Socket{unit, other, bound})
 	if len(m.passed) != 1 || m.passed[0] != unit {
 		t.Errorf("passed by units: %v", m.passed)
 	}

@@ -23,6 +23,7 @@ type Config struct {
 	InForce        func(*settings.Values)
 	Env            []string // the environment, as os.Environ has it
 	PID            int      // of this process, to which systemd addresses its variables
+	Path           string   // where this binary was started from, absolute; "" if nobody knows
 	Stdout, Stderr *os.File
 	Version        string
 	Log            hclog.Logger

@@ -31,6 +31,7 @@ type master struct {
 	notifier *activation.Notifier
 	watchdog time.Duration       // systemd's interval; 0: it does not watch
 	passed   []activation.Socket // by systemd
+	stored   desk.Stored         // from its descriptor store, until they are wanted or dropped
 	sockets  []activation.Socket // bound by us for all workers, but for those of a plan that is not in force
 	berths   map[pool.SlotID]*berth
 	chosen   map[string]string // addresses of berths, by how they were written
@@ -104,6 +105,7 @@ func (m *master) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	m.enact(p)
+	m.told(m.stored.Drop(m.notifier, m.log))
 	// What programs leave behind must become ours and not PID 1's.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("become child subreaper: %w", err)
@@ -356,6 +358,9 @@ func (m *master) release() {
 		m.log.Warn("listener not closed", "error", err)
 	}
 	m.store.close()
+	if err := m.stored.Close(); err != nil {
+		m.log.Warn("listener not closed", "error", err)
+	}
 	if m.plan != nil {
 		m.closeDoor(m.plan.door)
 		m.plan.pidFile.Remove()

@@ -45,6 +45,7 @@ func (m *master) beginReload() {
 	m.reloads.Begun(m.reload.began)
 	m.chronicle.Note(control.Event{What: "reload begun", Generation: m.gen.number})
 	m.log.Info("reload begun", "gen", m.gen.number)
+	m.noteBinary()
 	m.told(m.notifier.Reloading(activation.Monotonic(), "reload: reading the configuration"))
 	if err := m.raise(); err != nil {
 		m.failReload(err)

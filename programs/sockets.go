@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/indrik/indrik/activation"
+	"github.com/indrik/indrik/desk"
 	"github.com/indrik/indrik/pool"
 	"github.com/indrik/indrik/settings"
 )
@@ -31,6 +32,7 @@ func (m *master) inherit() error {
 	if m.passed, err = activation.Inherited(m.env, m.cfg.PID); err != nil {
 		return err
 	}
+	m.stored, m.passed = desk.TakeStored(m.passed) // programs are to know nothing of the store
 	for _, s := range m.passed {
 		if blocking[s.FD] {
 			if err := unix.SetNonblock(s.FD, false); err != nil {
@@ -100,6 +102,10 @@ func (m *master) bind(ctx context.Context, p *plan, address string) error {
 			p.sockets = append(p.sockets, s)
 			return nil
 		}
+	}
+	if socket, there := m.stored.Reclaim(bind, p.settings.Backlog(), m.log); there {
+		p.sockets = append(p.sockets, socket)
+		return m.yield(p, socket)
 	}
 	socket, err := activation.Listen(ctx, bind, listenOptions(p.settings))
 	if err == nil {

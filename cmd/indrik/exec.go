@@ -126,7 +126,7 @@ func servePrograms(ctx context.Context, p process, read func() ([]settings.Layer
 	inForce(values)
 	cfg := programs.Config{
 		Settings: values, Read: look, InForce: inForce,
-		Env: p.env, PID: p.pid, Stdout: p.stdout, Stderr: p.stderr, Version: version,
+		Env: p.env, PID: p.pid, Path: binaryPath(p), Stdout: p.stdout, Stderr: p.stderr, Version: version,
 		Log: log, Logs: out,
 	}
 	if values.CheckConfig() || values.PrintConfig() {

@@ -41,7 +41,13 @@ const oneShot = "Connection: close\r\n"
 func TestExecKeepsPrograms(t *testing.T) {
 	t.Parallel()
 	broken := filepath.Join(t.TempDir(), "broken")
-	s := serve(t, programs(t, "fails="+broken, "-w", "2", "--log-level", "debug"))
+	started := programs(t, "fails="+broken, "-w", "2", "--log-level", "debug")
+	binary := filepath.Join(t.TempDir(), "indrik")
+	started.program[0] = binary
+	if err := copyFile(world.binary, binary); err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, started)
 	s.allow("worker ended", "reload failed")
 	s.ready(2)
 	before := descriptors(t, s.pid)
@@ -63,6 +69,9 @@ func TestExecKeepsPrograms(t *testing.T) {
 
 	old := s.running(2)
 	s.reload(1)
+	if n := s.stderr.count("another binary not executed"); n != 0 {
+		t.Errorf("the binary is said to be another one %d times, and is the same", n)
+	}
 	if now := s.running(2); slices.Contains(now, old[0]) || slices.Contains(now, old[1]) {
 		t.Errorf("after a reload: %v, before %v", now, old)
 	}
@@ -72,9 +81,16 @@ func TestExecKeepsPrograms(t *testing.T) {
 		t.Fatal(err)
 	}
 	kept := s.running(2)
+	if err := os.Rename(binary, binary+".old"); err != nil {
+		t.Fatal(err)
+	}
+	if err := copyFile(world.binary, binary); err != nil {
+		t.Fatal(err)
+	}
 	if line := s.failReload(1); !strings.Contains(line, "ended with status 7") {
 		t.Errorf("a broken program gave %q", line)
 	}
+	s.stderr.await(t, 1, "another binary not executed", binary)
 	if now := s.running(2); !slices.Equal(now, kept) {
 		t.Errorf("after a reload that failed: %v, before %v", now, kept)
 	}

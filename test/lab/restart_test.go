@@ -35,6 +35,34 @@ func TestRestartRefusesNobody(t *testing.T) {
 		s.getFrom("tcp", address, "/", "hello")
 		s.otherAddress(address, "127.0.0.1:8124")
 	})
+	t.Run("programs", func(t *testing.T) {
+		t.Parallel()
+		const address = "127.0.0.1:8126"
+		s := install(t, "restart-program", config{whole: `exec = ["/usr/bin/python3", "program.py"]
+workers = 2
+exec_watchdog = 10
+exec_nonblocking = true
+bind = ["` + address + `"]
+`})
+		s.greets("hello")
+		s.withoutSocket()
+		s.systemctl("start", s.unit())
+		s.restarts(address)
+		if stored := s.property("NFileDescriptorStore"); stored != "1" {
+			t.Errorf("systemd holds %s descriptors, want 1", stored)
+		}
+		s.systemctl("stop", s.unit())
+		s.refuses(address)
+	})
+}
+
+// greets makes the program answer with this word and nothing else.
+func (s *service) greets(word string) {
+	s.t.Helper()
+	text, err := os.ReadFile("testdata/app/program.py")
+	s.must(err)
+	whole := strings.NewReplacer(`WORD = "the first"`, `WORD = "`+word+`"`, `text.encode() + b"\n"`, `text.encode()`).Replace(string(text))
+	s.must(s.lab.WriteFile("/srv/"+s.name+"/program.py", []byte(whole), 0o644))
 }
 
 // otherAddress changes --bind: what was stored for the address before is not kept.
