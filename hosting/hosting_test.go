@@ -99,8 +99,16 @@ func TestSetupAndRemoveAreOpposites(t *testing.T) {
 		t.Errorf("got %q, want %q", l.calls, want)
 	}
 	l.calls, told = nil, nil
-	if err := Remove(t.Context(), l, s, func(text string) { told = append(told, text) }); err != nil || !slices.Equal(told, s.RemovalSteps()) {
-		t.Fatalf("got %v, told %q, want %q", err, told, s.RemovalSteps())
+	s.Caches = []string{t.TempDir(), filepath.Join(t.TempDir(), "was never made")}
+	steps := s.RemovalSteps()
+	if !slices.Contains(steps, "delete "+s.Caches[0]) || slices.Contains(steps, "delete "+s.Caches[1]) {
+		t.Errorf("of the caches %q it would do %q", s.Caches, steps)
+	}
+	if err := Remove(t.Context(), l, s, func(text string) { told = append(told, text) }); err != nil || !slices.Equal(told, steps) {
+		t.Fatalf("got %v, told %q, want %q", err, told, steps)
+	}
+	if _, err := os.Stat(s.Caches[0]); !os.IsNotExist(err) {
+		t.Errorf("the cache is still there: %v", err)
 	}
 	want = []string{"disable indrik@shop.socket indrik@shop.service", "reload", "stop indrik@shop.socket", "stop indrik@shop.service",
 		"forget indrik@shop.socket", "forget indrik@shop.service"}

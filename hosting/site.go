@@ -31,6 +31,10 @@ type Site struct {
 	Idle    bool   // enable only: nothing is started now
 	Replace bool   // overwrite the file, or delete one that is not ours
 	Keep    bool   // leave the file when the site is removed
+
+	// Caches are directories of the service that Remove deletes: what is in them can be
+	// made again (CacheDirectory= in systemd.exec(5)).
+	Caches []string
 }
 
 // Socket is the name of the unit that listens.

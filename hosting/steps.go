@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path"
 	"slices"
 	"time"
@@ -142,6 +143,11 @@ func (s Site) remove(m Manager) []step {
 	}
 	for _, unit := range []string{s.Socket(), s.Service()} {
 		steps = append(steps, call(func(ctx context.Context) error { return m.Forget(ctx, unit) }, "ResetFailedUnit", unit))
+	}
+	for _, dir := range s.Caches {
+		if _, err := os.Lstat(dir); err == nil {
+			steps = append(steps, step{text: "delete " + dir, do: func(context.Context) error { return os.RemoveAll(dir) }})
+		}
 	}
 	return steps
 }

@@ -207,7 +207,21 @@ func siteOf(p process, scope unitfiles.Scope, name string) (hosting.Site, error)
 	if err := unitfiles.CheckName(name); err != nil {
 		return hosting.Site{}, usagef("%v", err)
 	}
-	return hosting.Site{Name: name, File: filepath.Join(dir, name+".toml")}, nil
+	return hosting.Site{Name: name, File: filepath.Join(dir, name+".toml"), Caches: cachesOf(p, scope, name)}, nil
+}
+
+// cachesOf are the directories that CacheDirectory= of the unit stands for (systemd.exec(5)).
+func cachesOf(p process, scope unitfiles.Scope, name string) []string {
+	if scope == unitfiles.System { // a link, if the service has a dynamic user
+		return []string{filepath.Join("/var/cache/indrik", name), filepath.Join("/var/cache/private/indrik", name)}
+	}
+	if home := p.getenv("XDG_CACHE_HOME"); filepath.IsAbs(home) {
+		return []string{filepath.Join(home, "indrik", name)}
+	}
+	if home := p.getenv("HOME"); filepath.IsAbs(home) {
+		return []string{filepath.Join(home, ".cache/indrik", name)}
+	}
+	return nil
 }
 
 func scopeOf(byUser bool) unitfiles.Scope {

@@ -44,7 +44,7 @@ func TestFiveMinutes(t *testing.T) {
 		t.Errorf("before the first connection the service is %s", got)
 	}
 	m.do("curl --silent --show-error --fail --unix-socket /run/indrik/hello.sock http://localhost/; systemctl reload indrik@hello.service")
-	said := m.do("indrik remove hello")
+	said := m.do("indrik remove hello") // and its cache
 	if !strings.HasSuffix(said, "left: /var/lib/private/indrik/hello") {
 		t.Errorf("remove said:\n%s", said)
 	}
