@@ -119,6 +119,7 @@ func TestLogsAreRotatedUnderLoad(t *testing.T) {
 	s.newFilesOnly(access, errors)
 	s.kill(s.pid, syscall.SIGTERM)
 	<-s.ended
+	s.stderr.end(t)
 	if text := contents(t, errors); !strings.Contains(text, "indrik.master: stopped") || s.stderr.String() != "" {
 		t.Errorf("the end is not in the error log; standard error has %q", s.stderr)
 	}
@@ -161,6 +162,8 @@ func TestOutputIsCaptured(t *testing.T) {
 	}
 	s.kill(s.pid, syscall.SIGTERM)
 	<-s.ended
+	s.stderr.end(t)
+	s.stdout.end(t)
 	if s.stderr.String() != "" || s.stdout.String() != "" {
 		t.Errorf("output: %q and %q", s.stdout, s.stderr)
 	}
@@ -327,6 +330,7 @@ func TestLogSettingsThatCannotBe(t *testing.T) {
 	} {
 		s := start(t, launch{app: "plain", args: args})
 		<-s.ended
+		s.stderr.end(t)
 		if status := s.cmd.ProcessState.ExitCode(); status < 1 || status > 3 || !strings.Contains(s.stderr.String(), want) {
 			t.Errorf("%q: status %d, %s", args, status, s.stderr)
 		}

@@ -201,6 +201,7 @@ func (s *service) judge(lines []string) {
 	if slices.Contains(s.allowed, "worker ended") {
 		s.allow("request failed: ")
 	}
+	s.allow("master was stopped", "pool was stopped") // by a machine that has more to do than it can
 	const traceback = "Traceback (most recent call last):"
 	if slices.ContainsFunc(s.allowed, func(part string) bool { return strings.Contains(traceback, part) }) {
 		s.allow("[ERROR] request 0x") // the line that it belongs to
