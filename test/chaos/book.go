@@ -47,11 +47,17 @@ type death struct {
 	reason string
 	signal string
 	status string
+	lived  time.Duration
 	at     time.Time // when the line was read
 }
 
 // fault reports that the worker ended for something that went wrong with it.
 func (d death) fault() bool { return d.cause != "asked" }
+
+// unborn reports that it never took a request.
+func (d death) unborn() bool {
+	return d.cause == "boot failed" || d.cause == "load failed" || d.cause == "never ready"
+}
 
 // late reports that it was killed for what took too long.
 func (d death) late() bool { return d.cause == "timeout" || d.cause == "silent" }
@@ -71,9 +77,12 @@ type book struct {
 	deaths  []death
 	spells  []spell
 	faults  map[string]int // how often each was injected
+	// overran are requests that a worker says were past request_timeout, by their names,
+	// with that limit.
+	overran map[string]time.Duration
 }
 
-func newBook() *book { return &book{faults: map[string]int{}} }
+func newBook() *book { return &book{faults: map[string]int{}, overran: map[string]time.Duration{}} }
 
 func (b *book) enter(e entry) {
 	b.mu.Lock()
@@ -91,6 +100,12 @@ func (b *book) died(d death) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.deaths = append(b.deaths, d)
+}
+
+func (b *book) interrupted(name string, limit time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.overran[name] = limit
 }
 
 func (b *book) injected(name string) {

@@ -93,6 +93,9 @@ func (j *judge) explain(e entry) (string, bool) {
 		if e.outcome == cutShort && j.heldUp(e) {
 			return "cut short, worker held up for too long", true
 		}
+		if e.outcome == cutShort && j.tooLate(e) {
+			return "cut short, interrupted", true
+		}
 		if d, there := j.holder(e, death.fault); there && (e.outcome == cutShort || e.kind == "websocket") {
 			return string(e.outcome) + ", worker: " + d.cause, true
 		}
@@ -114,7 +117,7 @@ func (j *judge) explainStatus(e entry) (string, bool) {
 		if j.heldUp(e) {
 			return word + ", worker held up for too long", true
 		}
-		if len(deeds([]string{e.kind})) > 0 { // it took too long and was interrupted; its worker may live
+		if len(deeds([]string{e.kind})) > 0 || j.tooLate(e) { // it took too long and was interrupted; its worker may live
 			return word + ", interrupted", true
 		}
 	case 503, 507:
@@ -152,7 +155,7 @@ func (j *judge) holder(e entry, fit func(death) bool) (found death, there bool) 
 		if begun && !slices.Contains(pids, d.pid) {
 			continue
 		}
-		if !begun && (!d.fault() || d.at.Before(e.sent) || d.at.After(e.ended.Add(slack))) {
+		if !begun && (!d.fault() || d.unborn() || d.at.Before(e.sent) || d.at.After(e.ended.Add(slack))) {
 			continue
 		}
 		if fit(d) {
@@ -177,6 +180,13 @@ func (j *judge) heldUp(e entry) bool {
 	return slices.ContainsFunc(j.began[e.name], func(pid int) bool {
 		return slices.Contains(j.sentTo(pid), "SIGSTOP") || slices.ContainsFunc(j.kinds[pid], hangs)
 	})
+}
+
+// tooLate reports that the worker said of the request that it was past request_timeout, and
+// that its client waited so long: on a busy machine any request may take its time.
+func (j *judge) tooLate(e entry) bool {
+	limit, said := j.overran[e.name]
+	return said && e.ended.Sub(e.sent) >= limit
 }
 
 // during reports that the request was under way in such a spell, or just after.
@@ -215,14 +225,16 @@ func (j *judge) deserved(d death) bool {
 	case "silent", "deaf", "never ready":
 		return hung || slices.Contains(sent, "SIGSTOP")
 	case "load failed", "boot failed":
-		return j.duringDeath("broken application", d)
+		return j.duringLife("broken application", d) // it boots slowly where the machine is busy
 	}
 	return false
 }
 
-func (j *judge) duringDeath(what string, d death) bool {
+// duringLife reports that there was such a spell while a process lived.
+func (j *judge) duringLife(what string, d death) bool {
+	born := d.at.Add(-d.lived - slack) // the line was read later than it ended
 	return slices.ContainsFunc(j.spells, func(s spell) bool {
-		return s.what == what && !d.at.Before(s.from) && (s.to.IsZero() || !d.at.After(s.to.Add(slack)))
+		return s.what == what && !d.at.Before(s.from) && (s.to.IsZero() || !born.After(s.to))
 	})
 }
 

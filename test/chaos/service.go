@@ -68,7 +68,7 @@ func launch(cmd *exec.Cmd, mark, log string, b *book) (*service, error) {
 	return s, nil
 }
 
-// read keeps the lines that the service writes, and books deaths.
+// read keeps the lines that the service writes, and books deaths and interruptions.
 func (s *service) read(from io.ReadCloser, file *os.File, b *book) {
 	defer func() { _, _ = from.Close(), file.Close() }() // a log of a test
 	in := bufio.NewReader(from)
@@ -77,6 +77,9 @@ func (s *service) read(from io.ReadCloser, file *os.File, b *book) {
 		_, _ = file.WriteString(line) // the same
 		if strings.Contains(line, ": worker ended: ") {
 			b.died(deathOf(fields(line)))
+		}
+		if name, limit := interruption(line); name != "" {
+			b.interrupted(name, limit)
 		}
 		s.mu.Lock()
 		if !strings.HasPrefix(line, "flood ") {
@@ -93,7 +96,25 @@ func (s *service) read(from io.ReadCloser, file *os.File, b *book) {
 
 func deathOf(f map[string]string) death {
 	pid, _ := strconv.Atoi(f["pid"]) // 0 matches nothing, and that will be complained about
-	return death{pid: pid, cause: f["cause"], reason: f["reason"], signal: f["signal"], status: f["status"], at: time.Now()}
+	lived, _ := time.ParseDuration(f["lived"])
+	return death{pid: pid, cause: f["cause"], reason: f["reason"], signal: f["signal"], status: f["status"], lived: lived, at: time.Now()}
+}
+
+// interruption is the request that a worker says it interrupts, by its name, which is the
+// last part of the path, and the limit that it was past; "" if the line is another.
+func interruption(line string) (name string, limit time.Duration) {
+	if !strings.Contains(line, " exceeded request_timeout (") {
+		return "", 0
+	}
+	m := regexp.MustCompile(` request 0x[0-9a-f]+ [A-Z]+ '[^']*/([^/']+)'.* exceeded request_timeout \(([0-9.]+) s\)`).FindStringSubmatch(line)
+	if m == nil {
+		return "", 0
+	}
+	limit, err := time.ParseDuration(m[2] + "s")
+	if err != nil {
+		return "", 0
+	}
+	return m[1], limit
 }
 
 // fields are the pairs of a line of indrik's log.
