@@ -37,10 +37,10 @@ var layers = map[string][]string{
 	"gateway/static":    {"gateway/negotiate"}, // files below prefixes
 	"gateway/uwsgi":     {"http1"},             // packets, read into the head that http1 defines
 	"http1":             {},
-	"hosting":           {}, // what setup asks of systemd; the caller says what is in the file
-	"metrics":           {}, // what a service tells of itself
-	"pidfile":           {}, // who is the master
-	"proc":              {}, // what the kernel says of processes
+	"hosting":           {},       // what setup asks of systemd; the caller says what is in the file
+	"metrics":           {"proc"}, // what a service tells of itself
+	"pidfile":           {},       // who is the master
+	"proc":              {},       // what the kernel says of processes
 	"settings":          {},
 	"logsink":           {}, // where lines go
 	"statsd":            {},

@@ -69,6 +69,8 @@ GOALS = (
     Goal("cold start ÷ `python -c 'import app'`, Flask", "cold-flask", SYNC, "ms", at_most=1.1, beside="import"),
     Goal("from kill -9 to the new worker's response, ms", "replace", SYNC, "ms", at_most=30),
     Goal("memory of a worker with preload ÷ gunicorn sync", "memory", SYNC, "pss_worker", at_most=1, peers=("gunicorn sync",)),
+    Goal("status and metrics once a second, 64 workers: % of the processors", "status", SYNC, "share", at_most=1),
+    Goal("status under load, 64 workers: median, ms", "status", SYNC, "status", at_most=50),
     Goal("reload under load, failed requests", "reload", SYNC, "errors", at_most=0),
     Goal("reload under load, p99 ÷ p99 before it", "reload", SYNC, "p99", at_most=2, beside="p99 calm"),
 )

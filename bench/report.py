@@ -7,10 +7,10 @@ from results import Result
 from servers import PEERS
 from workloads import WORKLOADS, Workload
 
-LOWER = ("ms", "p99", "pss_worker", "bytes")  # metrics of which less is better
+LOWER = ("ms", "p99", "pss_worker", "bytes", "share")  # metrics of which less is better
 COLUMNS = {
     "p50": "p50", "p99": "p99", "p99.9": "p999", "p99 before": "p99 calm", "reload took, s": "reload took", "waiting": "starved",
-    "import": "import", "worst": "worst",
+    "import": "import", "worst": "worst", "throughput, asked ÷ not": "ratio", "status, ms": "status", "its worst": "status worst",
 }  # fmt: skip
 NOTE = """Figures are medians of the rounds. Processor time is that of the server for one request, by its processes; the load generator ran on the
 same processors, and "load" says how many of them it took. p50, p99 and p99.9 are in ms; at the highest rate a server can do they

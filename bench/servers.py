@@ -32,6 +32,7 @@ class Launch:
     tls: bool = False
     preload: bool = False
     patient: bool = False  # keep idle connections for two minutes
+    control: bool = False  # a control socket, folder/control
     inherited: bool = False  # the socket is descriptor 3, as systemd passes it
 
     @property
@@ -68,6 +69,7 @@ def indrik(*options: str, family: str = "wsgi") -> Callable[[Launch], list[str]]
         given += [] if to.inherited else ["-b", to.address]
         given += ["--threads", str(to.threads)] if "gthread" in options else []
         given += ["--preload"] if to.preload else []
+        given += ["--control-socket", f"{to.folder}/control"] if to.control else []
         given += ["--keep-alive", "120", "--client-timeout", "120", "--min-body-rate", "0"] if to.patient else []
         return [*given, *options, *to.certificate, f"{to.app}:{family}"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import asking
 import moments
 from idle import chunked, half_body, half_head, kept, shaken
 from measures import Context, bulk, echo, http2, many, mixed, post, single_requests
@@ -44,17 +45,18 @@ class Workload:
     tls: bool = False
     preload: bool = False
     patient: bool = False  # idle connections are kept for minutes
+    control: bool = False  # it is asked by its control socket
     starts: bool = True  # a server is started for it; otherwise it starts what it needs itself
     alone: bool = False  # no other workload shares its server
     default: bool = True  # part of a run that names no workload
 
     def launch(self, server: str) -> tuple[object, ...]:
         """Workloads for which this is the same share one start of the server."""
-        return server, self.app, self.workers, self.threads, self.unix, self.tls, self.preload, self.patient, self.alone and self.name
+        return server, self.app, self.workers, self.threads, self.unix, self.tls, self.preload, self.patient, self.control, self.alone and self.name
 
     def fits(self, to: Launch) -> Launch:
         """The launch that the workload asks for."""
-        return Launch(to.address, to.folder, self.app, self.workers, self.threads, self.tls, self.preload, self.patient)
+        return Launch(to.address, to.folder, self.app, self.workers, self.threads, self.tls, self.preload, self.patient, self.control)
 
 
 WORKLOADS = {
@@ -99,6 +101,8 @@ WORKLOADS = {
         Workload("reload", "500 requests/s while the server reloads as it does", moments.reload,
                  ("indrik sync", "gunicorn sync", "gunicorn gthread", "uwsgi", "granian wsgi", "indrik asgi", "uvicorn", "nginx"),
                  seconds=10, takes=1, alone=True, unit="ms", metric="p99"),
+        Workload("status", "64 workers, asked for status and metrics once a second under a hello load", asking.status, ("indrik sync",),
+                 rounds=1, seconds=4, takes=35, workers=64, unit="% of the processors", metric="share", control=True, default=False),
         *(Workload(f"idle-{name}", f"10,000 connections that {what}", measure, ("indrik sync",), rounds=1, seconds=0, takes=20,
                    unit="bytes for a connection", metric="bytes", patient=True, tls=name == "tls", default=False)
           for name, what, measure in (("tls", "are kept alive over TLS", shaken), ("head", "have sent half a request head", half_head),

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"os"
 	"strconv"
+
+	"github.com/indrik/indrik/proc"
 )
 
 // Use is what a process uses. A process that cannot be asked any more uses nothing.
@@ -19,7 +21,7 @@ const ticks = 100
 // UseOf reads the use of a process whose parent is the given one: another that
 // got the number meanwhile has another parent. parent 0 takes any.
 func UseOf(pid, parent int) (u Use, ok bool) {
-	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	stat, err := proc.Stat(pid)
 	if err != nil {
 		return u, false
 	}

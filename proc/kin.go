@@ -20,7 +20,7 @@ type Kinship struct {
 
 // LookUp reads the kinship of a process; false if it is gone.
 func LookUp(pid int) (Kinship, bool) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	text, err := Stat(pid)
 	if err != nil {
 		return Kinship{}, false
 	}

@@ -2,6 +2,8 @@ package proc
 
 import (
 	"os"
+	"os/exec"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -50,5 +52,42 @@ func TestDescends(t *testing.T) {
 	}
 	if Descends(os.Getppid(), self) || Descends(1<<23, self) {
 		t.Error("who started us, or nobody, descends from us")
+	}
+}
+
+// The clock of a process and what /proc says of it are the same time.
+func TestTheClockOfAProcess(t *testing.T) {
+	t.Parallel()
+	child := exec.Command("sh", "-c", "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; echo; exec sleep 60")
+	done, err := child.StdoutPipe()
+	if err == nil {
+		err = child.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = child.Process.Kill(); _ = child.Wait() }()
+	if _, err := done.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	used, err := clock(child.Process.Pid)
+	if err != nil {
+		t.Skip("this kernel does not show the clocks of others: ", err)
+	}
+	text, err := Stat(child.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := statFields(text)
+	user, _ := strconv.Atoi(fields[11])
+	system, _ := strconv.Atoi(fields[12])
+	ticks := time.Duration(user+system) * time.Second / clockTicks
+	if used < 10*time.Millisecond || (used-ticks).Abs() > 100*time.Millisecond+ticks/10 {
+		t.Errorf("its clock says %v, /proc %v", used, ticks)
+	}
+	for _, nobody := range []int{0, -1, 1 << 22} {
+		if got, err := clock(nobody); err == nil {
+			t.Errorf("process %d has used %v", nobody, got)
+		}
 	}
 }

@@ -16,7 +16,10 @@ const clockTicks = 100
 // CPU returns the processor time that a process has used, all its threads together,
 // user and system.
 func CPU(pid int) (time.Duration, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if used, err := clock(pid); err == nil {
+		return used, nil
+	}
+	text, err := Stat(pid)
 	if err != nil {
 		return 0, err
 	}
@@ -39,7 +42,7 @@ type Memory struct {
 // millisecond for each hundred megabytes. It fails with [os.ErrPermission] for the
 // process of another user, without CAP_SYS_PTRACE.
 func MemoryOf(pid int) (Memory, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	text, err := read(fmt.Sprintf("/proc/%d/smaps_rollup", pid), 4<<10)
 	if err != nil {
 		return Memory{}, err
 	}
