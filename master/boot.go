@@ -21,18 +21,20 @@ import (
 // configured: the scoreboard has a fixed size.
 const spareSlots = 64
 
-// begin settles the configuration, for which a mold may have to run a file, and
+// begin takes over what systemd gave, and settles the configuration, for which a mold may have to run a file, and
 // tells its hooks.
 func (m *master) begin(ctx context.Context) (_ *settings.Values, hooks []string, err error) {
 	if m.home, err = os.Getwd(); err != nil {
 		return nil, nil, fmt.Errorf("find the working directory: %w", err)
 	}
+	if err := m.inherit(); err != nil {
+		return nil, nil, err
+	}
 	return m.readScript(ctx)
 }
 
-// prepare makes everything that can fail for reasons of configuration. Nothing
-// of it starts a process.
-func (m *master) prepare(ctx context.Context, values *settings.Values, hooks []string) (err error) {
+// inherit takes over what systemd gave: before the first child is started, which would have the descriptors too.
+func (m *master) inherit() (err error) {
 	if m.notifier, err = activation.NewNotifier(m.env); err != nil {
 		return err
 	}
@@ -47,6 +49,24 @@ func (m *master) prepare(ctx context.Context, values *settings.Values, hooks []s
 	}
 	m.stored, m.passed = desk.TakeStored(m.passed)
 	m.sockets = slices.Clone(m.passed)
+	return nil
+}
+
+// startAhead starts the interpreter of the first generation while the rest is prepared: it needs longer than all of
+// that. What is wrong with it shows when the generation takes it, or starts its own.
+func (m *master) startAhead(s *settings.Values) {
+	if m.early != nil { // it has run the configuration file
+		return
+	}
+	dir := directory(m.home, s)
+	if c, err := m.spawnMold(s.Python(), dir, applicationEnv(m.cfg.Env, s.RawEnv())); err == nil {
+		m.early = c // release ends it, if no generation has taken it by then
+	}
+}
+
+// prepare makes everything that can fail for reasons of configuration. Of processes it starts only an interpreter.
+func (m *master) prepare(ctx context.Context, values *settings.Values, hooks []string) error {
+	m.startAhead(values)
 	p, err := m.draft(ctx, values, m.cfg.Script, hooks)
 	if err != nil {
 		return err

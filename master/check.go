@@ -117,7 +117,7 @@ type Findings struct {
 // values are not judged. The error wraps [ErrConfig] if the file cannot be used.
 func Examine(ctx context.Context, cfg Config) (Findings, error) {
 	m := newMaster(cfg)
-	c, err := m.spawnMold(cfg.Script.Python, "", cfg.Env)
+	c, err := m.spawnMold(cfg.Script.Python, "", applicationEnv(cfg.Env, nil))
 	if err != nil {
 		return Findings{}, err
 	}

@@ -42,10 +42,7 @@ type plan struct {
 // enters its working directory, from which relative paths of the configuration are
 // looked up. The plan is never nil.
 func (m *master) outline(s *settings.Values, script Script, hooks []string) (p *plan, err error) {
-	p = &plan{settings: s, script: script, hooks: hooks, dir: filepath.Join(m.home, s.Chdir())}
-	if filepath.IsAbs(s.Chdir()) {
-		p.dir = s.Chdir()
-	}
+	p = &plan{settings: s, script: script, hooks: hooks, dir: directory(m.home, s)}
 	if err := os.Chdir(p.dir); err != nil {
 		return p, fmt.Errorf("change to the directory of --chdir: %w", err)
 	}
@@ -53,6 +50,14 @@ func (m *master) outline(s *settings.Values, script Script, hooks []string) (p *
 		return p, err
 	}
 	return p, m.staff(p)
+}
+
+// directory is the one that the settings ask for, of a service that was started in home.
+func directory(home string, s *settings.Values) string {
+	if filepath.IsAbs(s.Chdir()) {
+		return s.Chdir()
+	}
+	return filepath.Join(home, s.Chdir())
 }
 
 // draft makes a whole plan. On an error nothing of it is left.

@@ -55,7 +55,7 @@ func (m *master) readScript(ctx context.Context) (*settings.Values, []string, er
 
 // startScript starts a mold that runs a configuration file.
 func (m *master) startScript(script Script) (*child, error) {
-	c, err := m.spawnMold(script.Python, m.home, m.cfg.Env)
+	c, err := m.spawnMold(script.Python, m.home, applicationEnv(m.cfg.Env, nil))
 	if err != nil {
 		return nil, err
 	}

@@ -1,10 +1,12 @@
 package e2e
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -182,5 +184,45 @@ func TestAStaleSocketFileIsReplaced(t *testing.T) {
 	_ = stale.Close() // the file stays
 	s := serve(t, launch{app: "plain", bind: []string{"unix:" + path}})
 	s.wants("/", 200, "hello")
+	s.stop()
+}
+
+// A mold that runs a configuration file is the first process that is started. It, and so the workers, must have
+// nothing that is systemd's: neither its variables nor a descriptor of a passed socket, which would stay
+// open after systemd has closed it.
+func TestAConfigurationInPythonHasNothingOfSystemds(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "gunicorn.conf.py")
+	if err := os.WriteFile(path, []byte("loglevel = 'info'\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var passed []*os.File
+	inodes := map[string]bool{}
+	var at string
+	for range 8 { // more than the descriptors that a mold is given, which take the first places
+		var file *os.File
+		file, at = listening(t, "tcp", "127.0.0.1:0")
+		passed = append(passed, file)
+		info, err := file.Stat()
+		if err != nil {
+			t.Fatal(err)
+		}
+		inodes[fmt.Sprintf("socket:[%d]", info.Sys().(*syscall.Stat_t).Ino)] = true
+	}
+	s := serve(t, launch{app: "plain", args: []string{"-c", path}, sockets: passed})
+	for _, name := range []string{"LISTEN_FDS", "LISTEN_PID"} {
+		ask(t, "tcp", at, "/env/"+name, "none")
+	}
+	for _, role := range []string{"mold", "worker"} {
+		files, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", s.the(role)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			if to, err := os.Readlink(file); err == nil && inodes[to] {
+				t.Errorf("the %s has a passed socket as %s", role, file)
+			}
+		}
+	}
 	s.stop()
 }
