@@ -23,6 +23,7 @@ type exchange struct {
 	sock     transport
 	data     []byte // was read and belongs to no request yet
 	buffer   []byte // for copying; made when first needed
+	kit      *kit   // nil until it is needed; see tools
 	origin   origin
 	form     form
 	asked    asked   // of the request that is served; zero before its head is parsed
@@ -39,6 +40,10 @@ type exchange struct {
 	// where nobody waits for that. It means something once submitted is set.
 	freed     chan struct{}
 	submitted bool
+
+	// left is closed when the client of a stream of HTTP/2 has reset it; nil for others,
+	// of which the loop learns it.
+	left <-chan struct{}
 
 	keep   bool // the connection may go on
 	broken bool // it cannot even be said goodbye to: close it at once
@@ -74,6 +79,7 @@ func (l *loop) lend(c *conn, data []byte, work func(*exchange)) error {
 func (x *exchange) run(fd int, work func(*exchange)) {
 	x.sock = plain{File: os.NewFile(uintptr(fd), "client"), copies: x.gateway.config.CopyFiles, figures: x.gateway.figures}
 	work(x)
+	x.putAway()
 	_ = x.sock.Close()                           // the duplicate; the loop has the socket
 	x.loop.post(func(l *loop) { l.takeBack(x) }) // a loop outlives its connections
 }
@@ -104,34 +110,34 @@ func (l *loop) takeBack(x *exchange) {
 // serveRequest reads one request with its body, has it answered and writes the
 // response.
 func (x *exchange) serveRequest() {
-	var h http1.Head
+	h := &x.tools().head
 	x.began, x.line, x.head = dispatch.Monotonic(), logLine{}, x.head[:0]
 	rules := x.gateway.config.rules()
-	complete, err := x.origin.parse(x.conn, &h, x.data, &rules)
+	complete, err := x.origin.parse(x.conn, h, x.data, &rules)
 	if err == nil && !complete {
 		err = errCutHead
 	}
 	if err == nil {
-		err = x.admit(&h)
+		err = x.admit(h)
 	}
-	x.asked = x.gateway.asks(x.conn, &h, &x.origin)
+	x.asked = x.gateway.asks(x.conn, h, &x.origin)
 	defer func() { x.asked, x.line = asked{}, logLine{} }() // what comes next is another's
 	if err != nil {
 		x.refuse(err)
 		return
 	}
-	x.line = x.newLine(&h)
+	x.line = x.newLine(h)
 	x.data, x.pace = x.data[h.Size:], pace{}
-	if x.serveStatic(&h) {
+	if x.serveStatic(h) {
 		return
 	}
 	x.form.follow(x.gateway.course.Load())
-	if x.form.upgrades(&h) {
-		x.upgrade(&h)
+	if x.form.upgrades(h) {
+		x.upgrade(h)
 		return
 	}
 	s := x.submission()
-	err = x.takeBody(&h, &s)
+	err = x.takeBody(h, &s)
 	if err != nil {
 		x.refuse(err)
 		return
@@ -154,6 +160,12 @@ func (x *exchange) takeBody(h *http1.Head, s *submission) (err error) {
 			s.rest = appendStreamed(x.form.append(nil, x.conn, h, &x.origin, h.ContentLength), h)
 		}
 		return err
+	}
+	if !h.Chunked && h.ContentLength <= 0 {
+		s.asgi = x.form.follow(course)
+		s.rest = dispatch.AppendBytes(x.form.append(x.kit.rest[:0], x.conn, h, &x.origin, 0), nil)
+		x.kit.rest = s.rest[:0]
+		return nil
 	}
 	body := newSpool(x.gateway, h.ContentLength)
 	if err = x.collect(h, body); err == nil {
@@ -283,6 +295,9 @@ func (x *exchange) await(answers <-chan answer) answer {
 		var a answer
 		select {
 		case a = <-answers:
+		case <-x.left:
+			x.tellLeft()
+			continue // to the answer that this brings about
 		case <-fed:
 			fed = nil
 			if err := x.feed.err; err != nil && !errors.Is(err, errUnwanted) {
@@ -301,6 +316,15 @@ func (x *exchange) await(answers <-chan answer) answer {
 		}
 		x.write(h.append(nil))
 	}
+}
+
+// tellLeft has the loop let go of the request of a stream that was reset.
+func (x *exchange) tellLeft() {
+	x.left = nil
+	x.loop.post(func(l *loop) {
+		x.conn.left = true
+		l.clientLeft(x.conn)
+	})
 }
 
 // refuse answers a request that is not dispatched. Its body may still be on its

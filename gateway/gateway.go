@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,6 +25,9 @@ import (
 // orphanTime is how long a gateway whose master is gone may go on to finish
 // what it holds.
 const orphanTime = 30 * time.Second
+
+// heapBallast is how much garbage, in bytes, may collect besides what is in use.
+const heapBallast = 16 << 20
 
 // Process is what a gateway takes from the process it runs in.
 type Process struct {
@@ -68,8 +72,9 @@ type gateway struct {
 	draining    atomic.Bool
 	parting     atomic.Int64 // draining: CLOCK_MONOTONIC ns until when idle connections stay
 	spooled     *budget
-	memory      *budget       // of finished responses that came in memory
-	buffers     sync.Pool     // of holdChunk bytes each
+	memory      *budget   // of finished responses that came in memory
+	buffers     sync.Pool // of holdChunk bytes each
+	kits        kits
 	drained     chan struct{} // closed when the last loop has ended
 
 	room      int64                    // connections that there are descriptors for
@@ -91,6 +96,11 @@ func Run(ctx context.Context, p Process) error {
 	g := &gateway{log: p.Log.Named("gateway"), stdout: p.Stdout, channel: channel, reopenLog: p.Reopen, counts: p.Counts, drained: make(chan struct{}), halting: make(chan struct{})}
 	received := make(chan received)
 	go g.receive(received)
+	// The collector runs when the heap has doubled. What the gateway holds is small, so
+	// that it would run for every few megabytes of garbage, many times in a second. This
+	// is never touched and so takes no memory, but counts.
+	ballast := make([]byte, heapBallast)
+	defer runtime.KeepAlive(ballast)
 	stop := ctx.Done()
 	var limit <-chan time.Time
 	for {

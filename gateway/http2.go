@@ -11,7 +11,12 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sys/unix"
 )
+
+// unsentHTTP2 is how many bytes for one client the kernel may hold that it has not
+// sent yet.
+const unsentHTTP2 = 128 << 10
 
 // HTTP2 bounds what an HTTP/2 connection may take. Beyond these, net/http ends
 // connections that open streams only to reset them, that flood with SETTINGS or
@@ -57,6 +62,11 @@ func (c Config) server(handler http.Handler, log *log.Logger) *http.Server {
 // socket, or TLS over it.
 func (r *resident) liveHTTP2(conn net.Conn) {
 	r.model.http2, r.model.tls = true, r.conn.tls
+	r.sock.control(func(fd int) {
+		// What lies in the kernel cannot be overtaken by another stream, and pings
+		// that are answered to nobody would lie there in hundreds of thousands.
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsentHTTP2) // a Unix socket has none
+	})
 	polite := &graceful{Conn: newGathered(conn, r.gateway.config.Patience)}
 	h := &streams{resident: r, conn: polite, first: make(chan struct{})}
 	ln := &single{conn: polite, local: r.sock.local, taken: make(chan struct{}), gone: r.sock.gone}
@@ -127,17 +137,11 @@ func (h *streams) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	defer t.close()
 	x := &exchange{
 		loop: r.loop, gateway: r.gateway, conn: &own, sock: t,
-		patience: r.gateway.config.Patience, freed: make(chan struct{}),
+		patience: r.gateway.config.Patience, freed: make(chan struct{}), left: q.Context().Done(),
 	}
-	stop := context.AfterFunc(q.Context(), func() {
-		r.loop.post(func(l *loop) {
-			own.left = true
-			l.clientLeft(&own)
-		})
-	})
-	defer stop()
+	defer x.putAway()
 	var err error
-	if x.data, err = t.head(q); err != nil {
+	if x.data, err = t.head(q, x.tools()); err != nil {
 		x.refuse(err)
 	} else {
 		x.serveRequest()

@@ -64,20 +64,20 @@ const (
 var errSmuggled = &http1.Error{Status: 400, Reason: "line break in a request field"}
 
 // head writes the request as HTTP/1.1, for the parser that all requests go
-// through (RFC 9113 section 8.3).
-func (t *stream) head(q *http.Request) ([]byte, error) {
-	b := make([]byte, 0, 1024)
-	b = append(append(b, q.Method...), ' ')
+// through (RFC 9113 section 8.3). It lies in the memory of k.
+func (t *stream) head(q *http.Request, k *kit) ([]byte, error) {
+	b := append(append(k.text[:0], q.Method...), ' ')
 	b = append(append(b, q.RequestURI...), " HTTP/1.1\r\nHost: "...)
 	b = append(append(b, q.Host...), crlf...)
 	if strings.ContainsAny(q.Method+q.RequestURI+q.Host, " \t\r\n\x00") {
 		return nil, errSmuggled
 	}
-	names := make([]string, 0, len(q.Header))
+	names := k.names[:0]
 	for name := range q.Header {
 		names = append(names, name)
 	}
 	slices.Sort(names)
+	k.names = names
 	for _, name := range names {
 		switch name {
 		case "Host":
@@ -98,7 +98,8 @@ func (t *stream) head(q *http.Request) ([]byte, error) {
 	if t.chunked = q.ContentLength < 0 && len(q.Header["Content-Length"]) == 0; t.chunked {
 		b = append(b, "Transfer-Encoding: chunked\r\n"...)
 	}
-	return append(b, crlf...), nil
+	k.text = append(b, crlf...)
+	return k.text, nil
 }
 
 // Read gives the request's body, in chunks if its length was not declared.
@@ -214,6 +215,16 @@ func (t *stream) complete() bool { return t.stage == atEnd }
 func (t *stream) Write(p []byte) (int, error) { return len(p), t.writePieces(p) }
 
 func (t *stream) writePieces(pieces ...[]byte) error {
+	if len(pieces) == 1 && t.stage == atHead && len(pieces[0]) <= netHTTPBuffer && !bytes.HasPrefix(pieces[0], []byte("HTTP/1.1 1")) {
+		// Nothing of a final response waits for the client until it is flushed.
+		if err := t.take(pieces[0]); err != nil {
+			return err
+		}
+		if t.stage == atEnd {
+			return t.control.SetWriteDeadline(t.writing.deadline)
+		}
+		pieces = nil
+	}
 	t.writing.begin(t)
 	defer t.writing.end(t)
 	for _, p := range pieces {
@@ -260,6 +271,13 @@ func (t *stream) take(p []byte) error {
 			p = p[n:]
 		case atEnd:
 			return nil // the body of a response to HEAD
+		case atHead:
+			if end := bytes.Index(p, []byte("\r\n\r\n")); end >= 0 && len(t.line) == 0 {
+				t.takeHead(p[:end+len(crlfText)])
+				p = p[end+2*len(crlfText):]
+				continue
+			}
+			fallthrough
 		default:
 			i := bytes.IndexByte(p, '\n')
 			if i < 0 {
@@ -293,7 +311,7 @@ func (t *stream) takeLine() {
 			t.stage = inTrailer
 		}
 	case inTrailer:
-		name, value := splitField(t.line)
+		name, value := splitField(string(t.line))
 		if name == "" {
 			t.stage = atEnd
 			break
@@ -305,14 +323,17 @@ func (t *stream) takeLine() {
 
 const crlfText = "\r\n"
 
+// netHTTPBuffer is how much of a body net/http keeps until it is flushed.
+const netHTTPBuffer = 4 << 10
+
 // takeHead writes a head: status line and fields.
 func (t *stream) takeHead(text []byte) {
-	first, rest, _ := bytes.Cut(text, crlf)
-	_, after, _ := bytes.Cut(first, []byte(" "))
-	status, _ := strconv.Atoi(string(after[:min(3, len(after))])) // we wrote it
+	first, rest, _ := strings.Cut(string(text), crlfText)
+	_, after, _ := strings.Cut(first, " ")
+	status, _ := strconv.Atoi(after[:min(3, len(after))]) // we wrote it
 	h := t.w.Header()
 	length, chunked := int64(-1), false
-	for line := range bytes.Lines(rest) {
+	for line := range strings.Lines(rest) {
 		name, value := splitField(line)
 		switch {
 		case strings.EqualFold(name, "Transfer-Encoding"):
@@ -347,7 +368,7 @@ func (t *stream) takeHead(text []byte) {
 }
 
 // splitField takes a line of a head apart; the name of an empty line is empty.
-func splitField(line []byte) (name, value string) {
-	before, after, _ := strings.Cut(strings.TrimRight(string(line), crlfText), ": ")
+func splitField(line string) (name, value string) {
+	before, after, _ := strings.Cut(strings.TrimRight(line, crlfText), ": ")
 	return before, after
 }

@@ -38,6 +38,7 @@ func (r *resident) liveHTTP1(over residentTransport) {
 	r.whenDraining(s.hurry)
 	for s.await() {
 		x.serveRequest()
+		x.putAway()
 		if !x.keep || x.broken || x.reset {
 			break
 		}

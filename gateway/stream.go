@@ -24,9 +24,8 @@ func (x *exchange) respond(a *answer, answers <-chan answer, state *asked) (stat
 	if err != nil {
 		return 0, 0, fmt.Errorf("%w: %w", errBadReply, err)
 	}
-	var date dateCache
-	out, facts, err := appendReplyHead(nil, &rd, date.at(dispatch.Monotonic()), *state)
-	if err != nil {
+	out, facts, err := appendReplyHead(x.tools().out[:0], &rd, x.kit.date.at(dispatch.Monotonic()), *state)
+	if x.kit.out = out[:0]; err != nil {
 		return 0, 0, err
 	}
 	kind, err := rd.Kind()
@@ -53,6 +52,7 @@ func (x *exchange) respondBytes(rd *dispatch.Reader, out []byte, facts headFacts
 		x.tellLength(facts.length, int64(len(body)))
 	}
 	out = appendFinished(out, facts, body, state)
+	x.kit.out = out[:0]
 	x.remember(out)
 	x.write(out)
 	return facts.sent(body), nil
@@ -153,7 +153,7 @@ func (x *exchange) respondStream(rd *dispatch.Reader, stream *os.File, answers <
 	w := bodyWriter{x: x, chunked: chunked, left: facts.length}
 	w.write(out, first)
 	ended := make(chan answer, 1)
-	go awaitEnd(answers, stream, ended)
+	go x.awaitEnd(answers, stream, ended)
 	held := newHold(x.gateway, stream)
 	go held.fill()
 	w.copy(held)
@@ -185,8 +185,14 @@ func (x *exchange) respondStream(rd *dispatch.Reader, stream *os.File, answers <
 // awaitEnd waits for the message that ends a stream. If there is none because
 // the worker was killed, what else holds its end of the stream (a process it
 // left behind) must not hold us.
-func awaitEnd(answers <-chan answer, stream *os.File, ended chan<- answer) {
-	end := <-answers
+func (x *exchange) awaitEnd(answers <-chan answer, stream *os.File, ended chan<- answer) {
+	var end answer
+	select {
+	case end = <-answers:
+	case <-x.left:
+		x.tellLeft()
+		end = <-answers
+	}
 	if end.failed != nil {
 		_ = stream.SetReadDeadline(time.Now()) // it may be closed by now
 	}
