@@ -119,6 +119,7 @@ type master struct {
 	obituaries obituaries
 	admin      desk.Admin
 	lobby      desk.Lobby
+	exposition exposition
 	history    metrics.History
 	compiled
 	voice

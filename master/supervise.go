@@ -114,6 +114,7 @@ func (m *master) workerEnded(w *worker, d *pool.Death) {
 	m.chronicle.Buried(w.gen.number, d)
 	m.tolls.End(d.Cause.String())
 	m.callHook(w.gen, "child_exit", "reaped", int64(w.pid))
+	m.markDead(w, d)
 	m.obituaries.asked(w.pid, m.leave(w, d, w.gen.held(w.slot)))
 	m.parts.Died(w.part(), int(w.slot))
 	w.gen.clear(w.slot)

@@ -47,6 +47,7 @@ func (m *master) view(now time.Time) *metrics.Facts {
 		History:  m.history.Samples(),
 	}
 	m.tolls.Tell(f)
+	f.Application = m.application()
 	f.NotReady = m.unreadiness(f.Ill)
 	for _, g := range m.generations() {
 		if !g.parked { // else nobody counts on them

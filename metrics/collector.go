@@ -86,6 +86,9 @@ func (w writer) service(f *Facts) {
 	w.gauge("ready", "1 if the service takes requests.", truth(f.NotReady == ""))
 	w.gauge("generation", "The number of the generation that serves.", float64(f.Generation))
 	w.gauge("generations", "Generations that have processes: more than one during a reload.", float64(f.Generations))
+	if f.told != nil {
+		w.gauge("application_metrics", "1 if the application's own metrics could be collected for this scrape.", truth(!f.told.failed))
+	}
 	w.gauge("watchdog_withheld", "1 while pings to systemd's watchdog are withheld.", truth(f.Watchdog.Withheld))
 }
 

@@ -61,6 +61,9 @@ type Facts struct {
 	Restarts map[string]uint64 `json:"restarts"`    // of gateways and molds, by process
 	Reloads  Reloads           `json:"reloads"`
 	History  []Sample          `json:"-"`
+
+	Application Application `json:"-"` // nil: it counts nothing itself
+	told        *gathered   // by it, for an answer with metrics; nil if it was not asked
 }
 
 // Clone copies facts, so that they can be measured.

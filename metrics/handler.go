@@ -48,9 +48,11 @@ func Exporter(source Source) http.Handler {
 			refuse(w, err)
 			return
 		}
+		f.told = f.gather(r.Context())
 		registry := prometheus.NewRegistry()
 		registry.MustRegister(collector{f}) // the first of a registry cannot be refused
-		promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true}).ServeHTTP(w, r)
+		all := prometheus.Gatherers{registry, f.told}
+		promhttp.HandlerFor(all, promhttp.HandlerOpts{EnableOpenMetrics: true, ErrorHandling: promhttp.ContinueOnError}).ServeHTTP(w, r)
 	})
 }
 

@@ -90,3 +90,14 @@ func appendValue(b []byte, kind byte, text []byte) []byte {
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(text))) //nolint:gosec // files of ours, some KB
 	return append(b, text...)
 }
+
+// Exposition returns the program that adds up what prometheus_client has counted. The
+// bytes belong to the caller.
+func Exposition() ([]byte, error) {
+	const file = "indrik/exposition.py"
+	text, err := sources.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read the embedded %s: %w", file, err)
+	}
+	return text, nil
+}
