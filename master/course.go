@@ -66,6 +66,7 @@ func (m *master) workerReady(w *worker, msg dispatch.Tuple) {
 	}
 	w.ready = true
 	g.adopt(w)
+	g.raise(w.pid)
 	if w.pid != 0 {
 		g.pool.Ready(w.slot, w.pid)
 	}

@@ -55,6 +55,7 @@ type generation struct {
 	strays  int                     // killed workers that the pool never had
 	shown   bool                    // its gateway has its board
 	strange bool                    // it was taken over from another version of the program
+	modest  modesty
 	keep
 }
 

@@ -70,6 +70,7 @@ func (m *master) startMold(g *generation) error {
 		}
 	}
 	m.parts.Place(parts.Mold(g.number, c.pid), c.pid)
+	m.lower(g, c.pid, time.Now())
 	m.log.Debug("mold started", "gen", g.number, "pid", c.pid, "python", s.Python())
 	return c.order(dispatch.Tuple{"configure", m.moldSettings(g.plan, g.number, g.before)}, g.board.FD(), g.lane.workers)
 }

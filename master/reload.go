@@ -240,6 +240,7 @@ func (m *master) takeOver() {
 	m.letKeptGo("another was replaced")
 	prior.stays, prior.until = !r.back && m.worth(prior), time.Time{}
 	next.stays = false
+	next.upright()
 	if prior.gate == next.gate {
 		next.gate.serves, next.gate.plan = next, next.plan
 		m.tellCourse(next)
@@ -329,6 +330,9 @@ func (m *master) bury(g **generation) {
 // judgeReload ends a step that takes too long.
 func (m *master) judgeReload(now time.Time) {
 	r := &m.reload
+	if r.next != nil && now.After(r.next.modest.until) {
+		r.next.upright()
+	}
 	if r.step == calm || m.stage == stopping || now.Before(r.limit) {
 		return
 	}

@@ -85,6 +85,13 @@ var workerSettings = []Setting{
 		Since: "0.1.0",
 	},
 	{
+		Name: "boot_nice", Flag: "boot-nice", Metavar: "N", Group: Workers, Kind: Int,
+		Default: "10", Min: 0, Max: 19,
+		Help:  "Let a new generation boot at a priority so much lower than that of the one that serves; 0: at the same",
+		Note:  "Until its workers are ready, for a quarter of `boot_timeout` at most. It needs the right to give the priority back: CAP_SYS_NICE, or `LimitNICE=+0` as in the unit; without it nothing is lowered. See reload.md.",
+		Since: "0.1.0",
+	},
+	{
 		Name: "ready_workers", Flag: "ready-workers", Metavar: "N", Group: Workers, Kind: Int,
 		Default: "0", DefaultHelp: "0, all", Min: 0, Max: 1024,
 		Help:  "At a reload, let the new workers take over when so many of them are ready",

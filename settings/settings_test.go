@@ -66,6 +66,7 @@ func TestDefaults(t *testing.T) {
 		{"graceful_timeout", v.GracefulTimeout(), 30 * time.Second},
 		{"boot_timeout", v.BootTimeout(), time.Minute},
 		{"boot_concurrency", v.BootConcurrency(), 0},
+		{"boot_nice", v.BootNice(), 10},
 		{"ready_workers", v.ReadyWorkers(), 0},
 		{"keep_previous", v.KeepPrevious(), time.Duration(0)},
 		{"exec", v.Exec(), []string{}},

@@ -26,6 +26,10 @@ func (v *Values) BootTimeout() time.Duration { return of[time.Duration](v, "boot
 // to the number of processors.
 func (v *Values) BootConcurrency() int { return of[int](v, "boot_concurrency") }
 
+// BootNice returns how much is added to the nice value of processes that boot while
+// others serve, 0 to 19.
+func (v *Values) BootNice() int { return of[int](v, "boot_nice") }
+
 // KeepPrevious returns how long the generation before stays after a reload, for a
 // rollback; 0 keeps none.
 func (v *Values) KeepPrevious() time.Duration { return of[time.Duration](v, "keep_previous") }

@@ -21,6 +21,7 @@ func effects() []proof {
 		{setting: "worker_connections", prove: proveWorkerConnections},
 		{setting: "preload_app", prove: provePreload},
 		{setting: "boot_concurrency", prove: proveBootConcurrency},
+		{setting: "boot_nice", prove: proveBootNice},
 		{setting: "ready_workers", prove: proveReadyWorkers},
 		{setting: "reload_extra_files", prove: proveReloadExtraFiles},
 		{setting: "user", prove: proveUserAndGroup},
