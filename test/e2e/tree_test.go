@@ -114,6 +114,10 @@ func dead(pid int) bool {
 	return state == 0 || state == 'Z' || state == 'X'
 }
 
+// compiled is how many descriptors a master may have beside those of its start: what a
+// mold has compiled, once one had a second without an order (docs/adr/0017).
+const compiled = 1
+
 // descriptors counts what a process has open.
 func descriptors(t testing.TB, pid int) int {
 	t.Helper()
