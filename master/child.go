@@ -58,6 +58,8 @@ type program struct {
 	// also is closed when something else was heard of the child to its end, for which
 	// its end is held back. May be nil.
 	also <-chan struct{}
+	// group gives it a process group of its own, by which what it leaves behind is known.
+	group bool
 }
 
 // files are the descriptors of the new process, in the order of their numbers there.
@@ -105,7 +107,9 @@ func startChild(p program, post func(fact)) (*child, error) {
 		return nil, fmt.Errorf("watch the channel to the %s: %w", p.name, err)
 	}
 	channel.SetSendTimeout(sendLimit)
-	pid, err := startProcess(p.path, p.argv, &syscall.ProcAttr{Dir: p.dir, Env: p.env, Files: p.files(null, theirs)})
+	pid, err := startProcess(p.path, p.argv, &syscall.ProcAttr{
+		Dir: p.dir, Env: p.env, Files: p.files(null, theirs), Sys: &syscall.SysProcAttr{Setpgid: p.group},
+	})
 	if err != nil {
 		_ = channel.Close()
 		return nil, fmt.Errorf("start the %s (%s): %w", p.name, p.path, err)

@@ -19,6 +19,7 @@ import (
 	"github.com/indrik/indrik/desk"
 	"github.com/indrik/indrik/dispatch"
 	"github.com/indrik/indrik/pool"
+	"github.com/indrik/indrik/proc"
 )
 
 // PreflightVariable names the descriptor on which a preflight answers. Its presence
@@ -130,7 +131,7 @@ func (m *master) startTrial() error {
 	c, err := startChild(program{
 		name: "preflight", path: m.path, argv: argv, dir: m.home,
 		env:    append(activation.Unset(m.cfg.Env), PreflightVariable+"="+strconv.Itoa(place)),
-		stdout: prints, stderr: prints, place: place, keep: m.cfg.Keep, also: said.all,
+		stdout: prints, stderr: prints, place: place, keep: m.cfg.Keep, also: said.all, group: true,
 	}, m.post)
 	if err != nil {
 		return err
@@ -162,6 +163,7 @@ func (m *master) trialSaid(msg dispatch.Tuple) {
 // trialEnded goes on with the exec if all is well.
 func (m *master) trialEnded(exit pool.Exit) {
 	r := &m.reload
+	m.killTrialMold(r.trial.pid)
 	r.trial.hangUp()
 	r.trial = nil
 	if r.step != checking || m.stage == stopping {
@@ -178,6 +180,18 @@ func (m *master) trialEnded(exit pool.Exit) {
 		m.letKeptGo("the binary is exchanged")
 	}
 	m.move(approved)
+}
+
+// killTrialMold kills what a preflight left behind that was killed itself: its mold may be
+// in the middle of an import, and would not find the end of its channel before that is over.
+// It is our child since then, so that its number is its own.
+func (m *master) killTrialMold(group int) {
+	for _, pid := range proc.Children(m.cfg.PID) {
+		if k, there := proc.LookUp(pid); there && !k.Zombie && k.Group == group && !m.knows(pid) {
+			m.log.Debug("mold of the preflight killed", "pid", pid)
+			m.gen.stray(pid)
+		}
+	}
 }
 
 // objection is why the new binary cannot take over; "" if it can.
