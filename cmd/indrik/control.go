@@ -65,26 +65,17 @@ func newControl(p process, verb string) *cobra.Command {
 	command.Flags().StringVar(&a.socket, "socket", "", "the control socket")
 	command.Flags().BoolVar(&a.json, "json", false, "answer as JSON")
 	command.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		if len(args) > 0 {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		return names(a.instances()), cobra.ShellCompDirectiveNoFileComp
+		return a.proposals(verb, args), cobra.ShellCompDirectiveNoFileComp
 	}
 	build(a, command)
 	command.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("indrik %s: %v", verb, err) })
 	return command
 }
 
-// controls are the commands of that kind that the arguments call for: one, or all for a
-// shell that completes. A word is a command only as the first argument.
+// controls are the commands of that kind that the arguments call for. A word is a command
+// only as the first argument.
 func controls(p process) (all []*cobra.Command) {
-	switch {
-	case len(p.args) < 2:
-	case strings.HasPrefix(p.args[1], "__complete"):
-		for verb := range verbs() {
-			all = append(all, newControl(p, verb))
-		}
-	case verbs()[p.args[1]] != nil:
+	if len(p.args) > 1 && verbs()[p.args[1]] != nil {
 		all = append(all, newControl(p, p.args[1]))
 	}
 	return all

@@ -44,6 +44,10 @@ func newRoot(p process) *cobra.Command {
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetHelpCommand(&cobra.Command{Use: "-help", Hidden: true})
 	root.AddCommand(newGateway(p), newUnitFiles(p))
+	if completing(p) {
+		addWords(root, p)
+		return root
+	}
 	if other := command(p); other != nil {
 		root.AddCommand(other)
 	}

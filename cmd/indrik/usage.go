@@ -47,7 +47,7 @@ exec --help.
 	b.WriteString("\nOther:\n")
 	option(&b, "h", "help", "Print this text")
 	option(&b, "v", "version", "Print the version")
-	option(&b, "", "completion SHELL", "Print a script that completes options in bash, zsh or fish")
+	option(&b, "", "completion SHELL", "Print a script by which bash, zsh or fish complete")
 	b.WriteString(`
 Options win over the environment, that over a configuration file. Sockets
 passed by systemd are served as well.
