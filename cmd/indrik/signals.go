@@ -49,11 +49,12 @@ func (s *signals) receive() <-chan os.Signal {
 //
 //	USR1, USR2, TTIN, TTOU, WINCH  wait in the kernel, blocked, until that image receives them
 //	HUP                            is ignored: the reload that executes the image comes after it
-//	INT, QUIT, TERM                end the process, unless it has got to receive already
+//	INT, QUIT, TERM                wait too, and end the next image when it starts, if they come before
+//	                               it has got to receive; nobody could obey them, but none is lost
 //
-// and the channel has those that came before. The last cannot be held: the runtime of
+// and the channel has those that came before. The last cannot be held longer: the runtime of
 // the next image unblocks them in its first instants and installs a handler before any
-// code of ours runs (runtime.blockableSig). The other exceptions are of microseconds: a
+// code of ours runs (runtime.blockableSig; docs/adr/0014). The exceptions are of microseconds: a
 // thread that the first image makes between hold and the exec has nothing blocked (in
 // those after it, threads are born with the mask that the exec left), and with cgo the
 // runtime cannot block signals in all threads. What such a thread receives is lost.
@@ -61,7 +62,7 @@ func (s *signals) receive() <-chan os.Signal {
 // resume undoes it, on the goroutine that called hold.
 func (s *signals) hold() (resume func()) {
 	runtime.LockOSThread() // the thread that executes leaves its mask to the next image
-	set := setOf(heldSignals())
+	set := setOf(append(heldSignals(), endingSignals()...))
 	everywhere := maskEverywhere(unix.SIG_BLOCK, &set)
 	if !everywhere {
 		_ = unix.PthreadSigmask(unix.SIG_BLOCK, &set, nil) // the arguments are right
@@ -72,6 +73,12 @@ func (s *signals) hold() (resume func()) {
 	flush := make(chan os.Signal, 1)
 	signal.Notify(flush, syscall.SIGWINCH)
 	signal.Stop(flush)
+	for _, sig := range waiting(endingSignals()) { // since a moment ago: this image can obey them still
+		select {
+		case s.channel <- sig:
+		default: // full, as the runtime would have found it
+		}
+	}
 	return func() {
 		signal.Notify(s.channel, syscall.SIGHUP)
 		if !everywhere || !maskEverywhere(unix.SIG_UNBLOCK, &set) {
@@ -115,6 +122,11 @@ func waiting(some []syscall.Signal) (found []syscall.Signal) {
 // heldSignals are those that another image of the process finds waiting.
 func heldSignals() []syscall.Signal {
 	return []syscall.Signal{syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTTIN, syscall.SIGTTOU, syscall.SIGWINCH}
+}
+
+// endingSignals are those that end an image that does not receive them.
+func endingSignals() []syscall.Signal {
+	return []syscall.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM}
 }
 
 // maskEverywhere changes the signal mask of every thread, and reports whether it could.

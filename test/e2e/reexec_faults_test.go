@@ -198,3 +198,38 @@ func TestReloadsWithAFullDisk(t *testing.T) {
 	s.kill(s.pid, syscall.SIGTERM)
 	s.expect(0)
 }
+
+// A stop is never lost in an exec, whenever it comes: up to it the service drains, in the
+// milliseconds until the new image can hear it ends at once.
+func TestStopsAroundAnExec(t *testing.T) {
+	gently := 0
+	for n := range 8 {
+		w := install(t, later(t))
+		s := serve(t, w.launch("-w", "1"))
+		h := w.hold("preflight")
+		s.kill(s.pid, syscall.SIGUSR2)
+		h.reached(s)
+		preflight := s.child("indrik")
+		h.release()
+		for parent(preflight) == s.pid { // without a pause: what is to be hit are microseconds
+			continue
+		}
+		time.Sleep(time.Duration(n) * 300 * time.Microsecond) // that is what varies
+		s.kill(s.pid, syscall.SIGTERM)
+		select {
+		case <-s.ended:
+		case <-time.After(patience):
+			t.Fatalf("a TERM %d microseconds after the preflight was lost", n*300)
+		}
+		state := s.cmd.ProcessState
+		status, _ := state.Sys().(syscall.WaitStatus)
+		switch {
+		case state.ExitCode() == 0:
+			gently++
+		case !status.Signaled() || status.Signal() != syscall.SIGTERM:
+			t.Errorf("TERM ended the master with %v", state)
+		}
+		s.until("nobody is left", func() bool { return len(marked(s.mark)) == 0 })
+	}
+	t.Logf("%d of 8 were gentle", gently)
+}
