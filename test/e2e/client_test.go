@@ -35,9 +35,12 @@ func speak(t testing.TB, conn net.Conn) *client {
 	return &client{t: t, conn: conn, in: bufio.NewReader(conn)}
 }
 
-// send writes text as it is.
+// send writes text as it is. The limit of the connection is counted from here.
 func (c *client) send(text string) {
 	c.t.Helper()
+	if err := c.conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		c.t.Fatalf("send: %v", err)
+	}
 	if _, err := io.WriteString(c.conn, text); err != nil {
 		c.t.Fatalf("send: %v", err)
 	}

@@ -62,8 +62,8 @@ func TestAKilledWorkerCostsItsRequest(t *testing.T) {
 	killed := time.Now()
 	s.kill(victim, syscall.SIGKILL)
 	s.ready(3)
-	if took := time.Since(killed); took > time.Second {
-		t.Errorf("a new worker after %v, want within a second", took)
+	if took := time.Since(killed); took > patience/6 {
+		t.Errorf("a new worker after %v, want at once", took)
 	}
 	l.flows()
 	l.end().atMost(t, map[string]int{"status 502": 1})
@@ -254,7 +254,7 @@ func TestAKilledMasterLeavesNothingBehind(t *testing.T) {
 	l.flows()
 	s.kill(s.pid, syscall.SIGKILL)
 	<-s.ended
-	s.allGone(10 * time.Second)
+	s.allGone(patience)
 	l.end() // what was held is lost, as everything is
 	s.judge(s.stderr.end(t))
 	if conn, err := net.Dial(network, address); err == nil {
@@ -285,7 +285,7 @@ func TestAKilledMasterAndWorker(t *testing.T) {
 	s.until("the worker is dead", func() bool { return dead(worker) })
 	s.kill(s.pid, syscall.SIGKILL)
 	<-s.ended
-	if err := c.conn.SetReadDeadline(time.Now().Add(8 * time.Second)); err != nil {
+	if err := c.conn.SetReadDeadline(time.Now().Add(patience / 2)); err != nil {
 		t.Fatal(err)
 	}
 	response, err := http.ReadResponse(c.in, nil)
@@ -314,7 +314,7 @@ func TestAStuckWorkerIsKilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if took := time.Since(began); response.StatusCode != 504 || took < time.Second || took > 6*time.Second {
+	if took := time.Since(began); response.StatusCode != 504 || took < time.Second || took > patience/2 {
 		t.Errorf("got %d after %v, want 504 after 2 to 4 seconds", response.StatusCode, took)
 	}
 	s.until("2 workers again", func() bool {

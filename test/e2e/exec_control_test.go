@@ -65,6 +65,9 @@ func (s *controlled) tellsOfPrograms(broken string) {
 	t := s.t
 	t.Helper()
 	s.get("/say?busy%20%1b[2J")
+	s.until("the memory of both is known", func() bool {
+		return !slices.ContainsFunc(s.status().Workers, func(w control.Worker) bool { return w.Memory == 0 || w.Own == 0 })
+	})
 	st := s.status()
 	if st.Name != "shop" || st.PID != s.pid || st.Stage != "serving" || st.Wanted != 2 || len(st.Program) < 2 || len(st.Listeners) != 1 {
 		t.Errorf("the service is %+v", st)

@@ -175,46 +175,16 @@ func TestExecReplacesOneAtATime(t *testing.T) {
 	s.stop()
 }
 
-// listens returns the inode of the socket by which a process listens at an address.
-func listens(t *testing.T, pid int, address string) string {
-	t.Helper()
-	_, port, err := net.SplitHostPort(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	number, err := strconv.Atoi(port)
-	if err != nil {
-		t.Fatal(err)
-	}
-	table, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/tcp", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	links, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid)) // the pattern is a good one
-	for _, link := range links {
-		target, _ := os.Readlink(link) // closed meanwhile: not the one
-		for line := range strings.Lines(string(table)) {
-			f := strings.Fields(line)
-			if len(f) > 9 && f[3] == "0A" && strings.HasSuffix(f[1], fmt.Sprintf(":%04X", number)) && target == "socket:["+f[9]+"]" {
-				return f[9]
-			}
-		}
-	}
-	return ""
-}
-
 // Each worker has a listener, the next one in its slot has the same.
 func TestExecListenersOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	s := serve(t, programs(t, "", "-w", "2", "--per-worker", "--nonblocking", "--log-level", "debug"))
 	s.allow("worker ended")
 	s.ready(2)
-	_, address := s.listener(0)
-	inode := func(pid int) string { return listens(t, pid, address) }
 	first := s.running(2)
-	one, two := inode(first[0]), inode(first[1])
-	if one == two || one == "" || two == "" {
-		t.Errorf("the listeners are %q and %q, want two", one, two)
+	one, two := listens(t, first[0]), listens(t, first[1])
+	if one == two || one == 0 || two == 0 {
+		t.Errorf("the listeners are %d and %d, want two", one, two)
 	}
 	if _, got := s.get("/about"); !strings.Contains(got, "sockets=1 ") || !strings.Contains(got, "blocking=false") {
 		t.Errorf("the program finds %q", got)
@@ -227,8 +197,8 @@ func TestExecListenersOfTheirOwn(t *testing.T) {
 	}
 	s.ready(3)
 	now := s.running(2)
-	if got := map[string]bool{inode(now[0]): true, inode(now[1]): true}; !got[one] || !got[two] {
-		t.Errorf("listeners %v, want %s and %s as before", got, one, two)
+	if got := map[uint64]bool{listens(t, now[0]): true, listens(t, now[1]): true}; !got[one] || !got[two] {
+		t.Errorf("listeners %v, want %d and %d as before", got, one, two)
 	}
 	s.reload(1)
 	s.wants("/", 200, "hello")

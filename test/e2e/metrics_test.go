@@ -106,7 +106,7 @@ func TestMetricsAreTheTruth(t *testing.T) {
 	configure := func(text string) { t.Helper(); write(t, file, text) }
 	configure("queue_size = 500\n")
 	s := serve(t, launch{app: "plain", args: []string{"-w", "2", "--config", file, "--admin-bind", "127.0.0.1:0", "--control-socket", socket, "--limit-request-line", "100"}})
-	s.allow("worker ended", "gateway ended", "reload failed")
+	s.allow("worker ended", "gateway ended", "reload failed", lost)
 	sent, received := 0, 0
 	exchange := func(request string, status int) {
 		t.Helper()

@@ -96,7 +96,7 @@ func requestsInHand(t *testing.T, c class) {
 func (s *controlled) askedBesideAStoppedGateway(held []control.Request) {
 	s.t.Helper()
 	gateway := s.the("gateway")
-	s.kill(gateway, syscall.SIGSTOP)
+	s.freeze(gateway)
 	begun := time.Now()
 	all, st := learn[[]control.Request](s, "requests"), s.status()
 	if took := time.Since(begun); took > 5*time.Second {

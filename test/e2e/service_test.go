@@ -17,8 +17,9 @@ import (
 	"time"
 )
 
-// patience is the limit of every wait for something that must happen.
-const patience = 20 * time.Second
+// patience is the limit of every wait for something that must happen. On a machine
+// that others keep busy everything takes ten times as long.
+const patience = time.Minute
 
 // launch is how to start indrik. The zero value of each field but app is ready.
 type launch struct {

@@ -5,9 +5,12 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // listening makes a listening socket and returns it as systemd would hold it.
@@ -225,4 +228,53 @@ func TestAConfigurationInPythonHasNothingOfSystemds(t *testing.T) {
 		}
 	}
 	s.stop()
+}
+
+// listens returns the inode of the socket by which a process listens on TCP, 0 if
+// it does not. The socket itself is asked: a table of the kernel's that others
+// change while it is read may lack a line.
+func listens(t *testing.T, pid int) (inode uint64) {
+	t.Helper()
+	for _, fd := range listeners(t, pid) {
+		var st unix.Stat_t
+		if err := unix.Fstat(fd, &st); err != nil {
+			t.Fatal(err)
+		}
+		if domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN); err == nil && domain == unix.AF_INET {
+			inode = st.Ino
+		}
+	}
+	return inode
+}
+
+// listeners returns descriptors, until the end of the test, of the sockets at which
+// a process accepts connections.
+func listeners(t *testing.T, pid int) (found []int) {
+	t.Helper()
+	pidfd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Close(pidfd) }()                     // nothing was written
+	links, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid)) // the pattern is a good one
+	for _, link := range links {
+		if to, err := os.Readlink(link); err != nil || !strings.HasPrefix(to, "socket:") {
+			continue // closed meanwhile, or no socket
+		}
+		number, err := strconv.Atoi(filepath.Base(link))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fd, err := unix.PidfdGetfd(pidfd, number, 0)
+		if err != nil {
+			continue // closed meanwhile
+		}
+		if on, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err != nil || on == 0 {
+			_ = unix.Close(fd)
+			continue
+		}
+		t.Cleanup(func() { _ = unix.Close(fd) })
+		found = append(found, fd)
+	}
+	return found
 }

@@ -156,6 +156,23 @@ func (s *service) kill(pid int, sig syscall.Signal) {
 	}
 }
 
+// freeze stops a process and waits until each of its threads has stopped, which they
+// do when they next run.
+func (s *service) freeze(pid int) {
+	s.t.Helper()
+	s.kill(pid, syscall.SIGSTOP)
+	s.until("all threads have stopped", func() bool {
+		threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", pid)) // the pattern is well formed
+		for _, thread := range threads {
+			id, _ := strconv.Atoi(filepath.Base(thread)) // the kernel's
+			if state, _ := stat(id); state != 'T' && state != 0 {
+				return false
+			}
+		}
+		return true
+	})
+}
+
 // until waits for what the kernel has no event for, by looking again.
 func (s *service) until(what string, condition func() bool) {
 	s.t.Helper()
