@@ -42,6 +42,7 @@ async def app(scope, receive, send):
 // Whoever writes an application sees its requests, its errors and its changes, and ends it
 // at once.
 func TestDevelopment(t *testing.T) {
+	t.Parallel()
 	for name, text := range devApps {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -105,6 +106,7 @@ func TestDevelopment(t *testing.T) {
 
 // What makes development dangerous is said, and nothing but an application is served so.
 func TestDevelopmentWarns(t *testing.T) {
+	t.Parallel()
 	c := onTerminal(t, "", []string{"NO_COLOR=1", "NOTIFY_SOCKET=@nobody"}, "dev", "--bind", "0.0.0.0:0", "--python", world.python, "plain")
 	c.sees(` \[WARN\]  indrik: development under systemd: `)
 	c.sees(` \[WARN\]  indrik: development is open to others: bind=0\.0\.0\.0:0 `)

@@ -68,10 +68,12 @@ func (p *pipelining) end(t testing.TB) {
 // A gateway that follows another has all of its connections in clear: whoever asks
 // without pause keeps his, two thousand that say nothing are open at the end, a
 // request in hand is answered, and nothing is left behind.
+//
+// Not parallel: two thousand connections move twenty times.
 func TestConnectionsOutliveTheirGateway(t *testing.T) {
 	w := newSite(t, "plain")
 	config := func(n int) {
-		w.put("indrik.toml", fmt.Sprintf("keepalive = %d\ngraceful_timeout = 60\n", 1000+n))
+		w.put("indrik.toml", fmt.Sprintf("keepalive = %d\nclient_timeout = 1000\ngraceful_timeout = 60\n", 1000+n))
 	}
 	config(0)
 	s := serve(t, w.launch("-w", "2"))
@@ -146,6 +148,7 @@ func resident(t testing.TB, pid int) (kib int) {
 // A WebSocket goes on in the gateway where it began, while another serves, and is
 // told to go (1012) when its time is over.
 func TestAWebSocketOutlivesItsGateway(t *testing.T) {
+	t.Parallel()
 	w := newSite(t, "plain")
 	w.put("indrik.toml", "keepalive = 30\ngraceful_timeout = 3\n")
 	l := w.launch("-w", "1")

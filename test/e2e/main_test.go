@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -51,7 +52,22 @@ func TestMain(m *testing.M) {
 		os.Exit(sweep())
 	}
 	flag.Parse()
+	if err := waitTogether(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	os.Exit(run(m))
+}
+
+// waitTogether lets twice as many tests run at a time as there are processors,
+// unless -parallel says how many: more than half of their time they wait.
+func waitTogether() error {
+	wanted := false
+	flag.Visit(func(f *flag.Flag) { wanted = wanted || f.Name == "test.parallel" })
+	if wanted {
+		return nil
+	}
+	return flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0)))
 }
 
 // run makes the world and runs the tests.

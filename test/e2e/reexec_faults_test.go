@@ -45,8 +45,18 @@ func (h held) reached(s *service) {
 	})
 }
 
+// release lets it go on, and first puts the binary that the script executes in the
+// script's place: the new image would else find another one on disk than itself, and
+// reload again as soon as it is done.
 func (h held) release() {
 	h.t.Helper()
+	linked := h.binary + ".linked"
+	if err := os.Link(later(h.t), linked); err != nil {
+		h.t.Fatal(err)
+	}
+	if err := os.Rename(linked, h.binary); err != nil {
+		h.t.Fatal(err)
+	}
 	if err := os.Remove(h.gate); err != nil {
 		h.t.Fatal(err)
 	}
@@ -57,6 +67,7 @@ func (h held) release() {
 // exec are in reload_faults_test.go. A full disk is no fault here: nothing of the
 // state is in a file.
 func TestKillsAroundAnExec(t *testing.T) {
+	t.Parallel()
 	for step, victims := range map[string][]string{
 		"preflight": {"preflight", "mold", "gateway", "worker"},
 		"takeover":  {"mold", "gateway", "worker", "new image"},
@@ -129,6 +140,7 @@ func (s *service) child(name string) (pid int) {
 // Signals that come while there is no master to hear them, in the middle of an exec,
 // are obeyed by the new image. A HUP then asks for what is under way.
 func TestSignalsDuringAnExec(t *testing.T) {
+	t.Parallel()
 	w := install(t, later(t))
 	s := serve(t, w.launch("-w", "1"))
 	s.allow("number of workers is at its bound")
@@ -166,6 +178,7 @@ func TestSignalsDuringAnExec(t *testing.T) {
 
 // A stop during a preflight does not wait for it.
 func TestStopDuringAPreflight(t *testing.T) {
+	t.Parallel()
 	w := install(t, later(t))
 	s := serve(t, w.launch("-w", "1"))
 	h := w.hold("preflight")
@@ -179,6 +192,7 @@ func TestStopDuringAPreflight(t *testing.T) {
 // A disk without room takes no log, and costs no reload, with an exec or without: the
 // state is in memory.
 func TestReloadsWithAFullDisk(t *testing.T) {
+	t.Parallel()
 	w := install(t, later(t))
 	s := start(t, w.launch("-w", "1", "--error-logfile", "/dev/full", "--access-logfile", "/dev/full", "--control-socket", "control"))
 	status := func() string {

@@ -15,6 +15,7 @@ import (
 // where it was started, the pid file, the error log, the control socket and its
 // register of reloads, the admin listener and what it has counted.
 func TestWhatAnExecKeeps(t *testing.T) {
+	t.Parallel()
 	w := install(t, later(t))
 	if err := os.Mkdir(filepath.Join(w.dir, "sub"), 0o755); err != nil {
 		t.Fatal(err)
@@ -62,6 +63,7 @@ func TestWhatAnExecKeeps(t *testing.T) {
 
 // Settings that indrik.run handed over in a descriptor are there for the next image.
 func TestReexecOfAnEmbeddedService(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	script := "import indrik\nindrik.run('mine:app', bind='127.0.0.1:0', workers=1, keepalive=77)\n"
 	for name, text := range map[string]string{"mine.py": embeddedApp, "start.py": script} {
@@ -81,6 +83,7 @@ func TestReexecOfAnEmbeddedService(t *testing.T) {
 // systemd is told of one reload, from the beginning in the old image to the end in the
 // new one, and the watchdog is petted all the while.
 func TestAnExecTellsSystemd(t *testing.T) {
+	t.Parallel()
 	w := install(t, later(t))
 	dir, err := os.MkdirTemp("", "nfy") // short: the path must fit sockaddr_un
 	if err != nil {

@@ -64,6 +64,10 @@ def application(environ, start_response):
 func (w installed) replace(from string) {
 	w.t.Helper()
 	to := w.binary + ".new"
+	// A child that another test forks would hold the file open for writing until it
+	// execs, and who executes it meanwhile would get ETXTBSY: nobody forks meanwhile.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	if err := copyFile(from, to); err != nil {
 		w.t.Fatal(err)
 	}
@@ -78,9 +82,11 @@ func (w installed) script(text string) {
 	w.put("indrik", text)
 }
 
-// put is that of the site, for files that can be executed.
+// put is that of the site, for files that can be executed; see replace.
 func (w installed) put(name, text string) {
 	w.t.Helper()
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	w.site.put(name, text)
 	if err := os.Chmod(filepath.Join(w.dir, name), 0o755); err != nil {
 		w.t.Fatal(err)
@@ -121,6 +127,7 @@ func (s *service) exchange(nth int) {
 // The master executes its binary twenty times, and nobody who asks without pause
 // notices; the process is the same, and no larger than after the first time.
 func TestReexecUnderLoad(t *testing.T) {
+	t.Parallel()
 	w := install(t, later(t))
 	s := serve(t, w.launch("-w", "1"))
 	s.allServe(1)
@@ -156,6 +163,7 @@ func TestReexecUnderLoad(t *testing.T) {
 // process number. One that will not do is refused with the reason, at whatever point,
 // and the one that runs goes on.
 func TestBinaryIsReplaced(t *testing.T) {
+	t.Parallel()
 	w := install(t, world.binary)
 	s := serve(t, w.launch("-w", "1"))
 	s.allow("reload failed", "could not take over", "Traceback (most recent", "worker ended: ", "indrik: unknown")

@@ -14,12 +14,14 @@ import (
 // Whatever is wrong, the reload is refused with the reason, and the service goes on
 // as before; the next one, with the fault mended, works.
 func TestReloadsThatFail(t *testing.T) {
+	t.Parallel()
 	w := newSite(t, "plain")
 	good := "graceful_timeout = 5\n"
 	w.put("indrik.toml", good)
 	s := serve(t, w.launch("-w", "2"))
 	s.allServe(2)
-	s.allow("Traceback (most recent", "reload failed", "worker ended: ", "Fatal Python error: Aborted", "Current thread 0x")
+	s.allow("Traceback (most recent", "reload failed", "worker ended: ", "Fatal Python error: Aborted", "Current thread 0x",
+		"spawn order expired") // within a boot_timeout of a second
 	load := s.load(2, "/")
 	for n, fault := range []struct{ config, version, want string }{
 		{"timeout = -1\n", "", "timeout"},
@@ -52,6 +54,7 @@ func TestReloadsThatFail(t *testing.T) {
 
 // An address that somebody else has: nothing of the present ones is let go.
 func TestReloadThatCannotBind(t *testing.T) {
+	t.Parallel()
 	w := newSite(t, "plain")
 	busy, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -78,6 +81,7 @@ func TestReloadThatCannotBind(t *testing.T) {
 // Every process may be killed at any time of a reload; at its end something serves,
 // and the next reload works.
 func TestKillsDuringAReload(t *testing.T) {
+	t.Parallel()
 	slow := "import time\nfrom notes import note\nnote('importing', 1)\ntime.sleep(1.5)\n"
 	for _, victim := range []string{"mold", "worker", "gateway", "old worker"} {
 		t.Run(victim, func(t *testing.T) {

@@ -94,6 +94,7 @@ func (s *service) failReload(nth int) string {
 // Reloads, with the same code, with new code and with broken code, are no matter
 // to anybody who asks without pause; they leave nothing behind in the master.
 func TestReloadUnderLoad(t *testing.T) {
+	t.Parallel()
 	w := newSite(t, "plain")
 	s := serve(t, w.launch("-w", "2", "--access-logfile", os.DevNull))
 	s.allServe(2)
@@ -137,7 +138,9 @@ func TestReloadUnderLoad(t *testing.T) {
 // A request that takes long is finished by the old generation while the new one
 // serves, in every class of worker.
 func TestARequestLivesThroughAReload(t *testing.T) {
+	t.Parallel()
 	eachClass(t, 8, func(t *testing.T, c class) {
+		t.Parallel()
 		w := newSite(t, c.app)
 		s := serve(t, w.launch(append([]string{"-w", "2"}, c.args...)...))
 		s.allServe(2)
@@ -160,6 +163,7 @@ func TestARequestLivesThroughAReload(t *testing.T) {
 
 // A new address is served, an old one is not, and one that stays is never closed.
 func TestReloadChangesAddresses(t *testing.T) {
+	t.Parallel()
 	w := newSite(t, "plain")
 	stays, goes, comes := filepath.Join(w.dir, "stays"), filepath.Join(w.dir, "goes"), filepath.Join(w.dir, "comes")
 	config := func(paths ...string) {
@@ -189,6 +193,7 @@ func TestReloadChangesAddresses(t *testing.T) {
 // A second HUP during a reload is obeyed after it, TERM at once, and what TTIN added
 // is lost.
 func TestSignalsDuringAReload(t *testing.T) {
+	t.Parallel()
 	w := newSite(t, "plain")
 	s := serve(t, w.launch("-w", "1"))
 	s.kill(s.pid, syscall.SIGTTIN)
@@ -217,6 +222,7 @@ func TestSignalsDuringAReload(t *testing.T) {
 // An application that turns from WSGI into ASGI, with other workers, loses no
 // request: those that were written in the old form stay with the old gateway.
 func TestReloadChangesTheInterface(t *testing.T) {
+	t.Parallel()
 	w := newSite(t, "plain")
 	s := serve(t, w.launch("-w", "2", "--graceful-timeout", "6"))
 	s.allServe(2)

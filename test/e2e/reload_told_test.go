@@ -15,6 +15,7 @@ import (
 // gunicorn.conf.py is run again, by another mold; its settings and hooks are those of
 // the new generation, and one that raises makes the reload fail.
 func TestReloadRunsTheConfigurationFile(t *testing.T) {
+	t.Parallel()
 	w := newSite(t, "plain")
 	tr := trace{t, filepath.Join(w.dir, "trace")}
 	script := func(workers int, more string) {
@@ -75,6 +76,7 @@ def child_exit(server, worker): note("child_exit", worker.pid)
 // systemd is told of the beginning, the progress and the end of a reload, whether it
 // is done or refused.
 func TestReloadTellsSystemd(t *testing.T) {
+	t.Parallel()
 	w := newSite(t, "plain")
 	dir, err := os.MkdirTemp("", "nfy") // short: the path must fit sockaddr_un
 	if err != nil {

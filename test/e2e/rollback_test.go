@@ -47,6 +47,7 @@ func (s *controlled) refusesRollback(want string) {
 // Whoever asks without pause notices nothing of a new version and of the return to the
 // one before, whose processes are the same as ever.
 func TestRollbackUnderLoad(t *testing.T) {
+	t.Parallel()
 	for _, c := range []class{{app: "plain"}, {app: "aplain"}} {
 		t.Run(c.app, func(t *testing.T) {
 			t.Parallel()
@@ -94,6 +95,7 @@ func TestRollbackUnderLoad(t *testing.T) {
 // A parked worker that dies comes back with the rollback; if it cannot, the rollback
 // fails, what serves goes on, and what is left is still kept.
 func TestDeathsOfWhatIsKept(t *testing.T) {
+	t.Parallel()
 	w := newSite(t, "plain")
 	s := serveControlled(t, w.launch("-w", "2", "--keep-previous", "600"))
 	s.allow("worker ended", "mold ended", "gateway ended", "Traceback (most recent", "rollback failed", "worker failed", "mold failed")
@@ -133,6 +135,7 @@ func TestDeathsOfWhatIsKept(t *testing.T) {
 // With the gateway's configuration goes what belongs to it, and comes back: addresses
 // and the form of requests.
 func TestRollbackToAnotherGateway(t *testing.T) {
+	t.Parallel()
 	w := newSite(t, "plain")
 	stays, goes, comes := filepath.Join(w.dir, "stays"), filepath.Join(w.dir, "goes"), filepath.Join(w.dir, "comes")
 	config := func(keepalive int, path string) {
@@ -187,6 +190,7 @@ func TestRollbackToAnotherGateway(t *testing.T) {
 // What is kept is retired when its time is over, when another is kept, before the
 // binary is executed, and with the service.
 func TestWhatIsKeptGoes(t *testing.T) {
+	t.Parallel()
 	w := newSite(t, "plain")
 	w.put("indrik.toml", "keep_previous = 1\n")
 	s := serveControlled(t, w.launch("-w", "1"))

@@ -13,6 +13,7 @@ import (
 // What is shown of a service under load is what its status says, and each key does what
 // the last line says of it.
 func TestTop(t *testing.T) {
+	t.Parallel()
 	s := serveControlled(t, launch{app: "plain", args: []string{"-w", "2", "--name", "shop", "--graceful-timeout", "1"}})
 	s.allow("graceful_timeout", "worker ended")
 	held := s.hold("held")
@@ -76,6 +77,7 @@ func learnWorker(s *controlled, slot int) (found struct{ Answered uint64 }) {
 // However it ends, the terminal is as it was; and somebody without a terminal gets a
 // picture all the same.
 func TestTopGivesTheTerminalBack(t *testing.T) {
+	t.Parallel()
 	s := serveControlled(t, launch{app: "plain", args: []string{"-w", "1", "--name", "shop"}})
 	for name, end := range map[string]func(*console){
 		"Ctrl-C":  func(c *console) { c.press("\x03") },
