@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A finished body of more than 64 KiB comes in a memfd, so that its worker is free
+// A finished body of more than 112 KiB comes in a memfd, so that its worker is free
 // at once. Until the client has taken it, it is memory that nobody may swap out
 // but the kernel, and many slow clients of large responses add up. So there is a
 // budget for all of them together, and what is over it is moved to a spool file.

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A finished body of more than 64 KiB comes in a memfd. If its client takes it as
+// A finished body of more than 112 KiB comes in a memfd. If its client takes it as
 // fast as it is sent, as most do, the loop sends it and no goroutine is started. What
 // the client does not take at once goes on in one: the rest is its to send.
 

@@ -80,7 +80,7 @@ var gatewaySettings = []Setting{
 	{
 		Name: "response_memory", Flag: "response-memory", Metavar: "BYTES", Group: Gateway, Kind: Bytes,
 		Default: "268435456", DefaultHelp: "268435456, 256 MiB", Min: 0, Max: 1 << 50,
-		Help:  "Keep finished responses of more than 64 KiB in memory up to this many bytes together",
+		Help:  "Keep finished responses of more than 112 KiB in memory up to this many bytes together",
 		Note:  "A worker gives such a response away whole and is free. What is over the limit is moved to a file in `tmp_upload_dir` until its client has taken it; past `spool_limit` the client gets 503. Gunicorn's workers wait for their clients instead.",
 		Since: "0.1.0",
 	},

@@ -13,7 +13,7 @@ from typing import Any
 
 from .asgi_loop import Loop, Readiness
 from .reply import ClientLeft, TooLong
-from .wire import GONE, MARSHAL_VERSION, MAX_INLINE, MAX_MESSAGE, NOSIGNAL
+from .wire import GONE, MARSHAL_VERSION, MAX_INLINE, MAX_MESSAGE, MAX_REPLY, NOSIGNAL
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -102,7 +102,7 @@ class Stream:
 
 async def whole(outlet: AsyncOutlet, request: int, status: int, fields: Fields, body: bytes) -> None:
     """Send a finished reply, in one message if the body is small enough."""
-    if len(body) <= MAX_INLINE:
+    if len(body) <= MAX_REPLY:
         message = _pack((request, status, fields, body))
         if len(message) <= MAX_MESSAGE:
             await outlet.deliver(message)

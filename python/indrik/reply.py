@@ -13,7 +13,7 @@ import struct
 from marshal import dumps
 from typing import Any
 
-from .wire import GONE, MARSHAL_VERSION, MAX_INLINE, MAX_MESSAGE, NOSIGNAL, PeerGone
+from .wire import GONE, MARSHAL_VERSION, MAX_INLINE, MAX_MESSAGE, MAX_REPLY, NOSIGNAL, PeerGone
 
 Headers = list[tuple[str, str]]
 Head = tuple[int, str, Headers]  # the request's id, the status, the headers
@@ -43,7 +43,7 @@ class Outlet(socket.socket):
 
 def send_whole(outlet: socket.socket, head: Head, body: bytes) -> None:
     """Send a finished reply, in one message if the body is small enough."""
-    if len(body) <= MAX_INLINE:
+    if len(body) <= MAX_REPLY:
         message = _pack((*head, body))
         if len(message) <= MAX_MESSAGE:
             _send(outlet, message)

@@ -20,6 +20,7 @@ from typing import Any
 
 MAX_MESSAGE = 128 << 10  # bytes in a datagram
 MAX_INLINE = 64 << 10  # bytes of a body that travels inside a message
+MAX_REPLY = 112 << 10  # the same of a finished response
 MAX_FDS = 64  # descriptors beside a message
 
 # Version 2 is the last one without back-references: Python writes it faster (it

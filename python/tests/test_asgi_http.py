@@ -32,6 +32,8 @@ def test_whole_replies_are_one_message(shop):
     got = shop.get("bare")
     assert (got.status, got.headers, got.body, got.kind) == (204, [], b"", "inline")
     assert shop.get("early_end").kind == "inline"
+    got = shop.get("page")
+    assert (got.body, got.kind) == (b"p" * (112 << 10), "inline")
     got = shop.get("large")
     assert (got.body, got.kind) == (b"x" * 300_000, "file")
 

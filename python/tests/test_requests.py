@@ -26,6 +26,8 @@ from fakemaster import LIMIT, Master, fine, play, receive, until
         ("sized_one", "inline", b"the only one"),
         ("sized_two", "stream", b"one of two"),
         ("chunks_list", "inline", b"abc"),
+        ("page", "inline", b"p" * (112 << 10)),
+        ("longer_page", "file", b"p" * (112 << 10) + b"q"),
         ("big_list", "file", b"x" * 300_000 + b"y" * 300_000),
         ("big_first", "stream", b"x" * 300_000 + b"y"),
         ("big_headers", "file", b"z" * 60_000),

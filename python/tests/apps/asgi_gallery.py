@@ -147,6 +147,11 @@ async def opens(scope, receive, send):
 
 
 @validator
+async def page(scope, receive, send):
+    await answer(send, b"p" * (112 << 10))
+
+
+@validator
 async def large(scope, receive, send):
     await answer(send, b"x" * 300_000)
 

@@ -223,6 +223,16 @@ def chunks_list(environ, start_response):
     return (b"a", b"", b"b", b"c")
 
 
+def page(environ, start_response):
+    start_response("200 OK", TEXT)
+    return [b"p" * (112 << 10)]
+
+
+def longer_page(environ, start_response):
+    start_response("200 OK", TEXT)
+    return [b"p" * (112 << 10), b"q"]
+
+
 def big_list(environ, start_response):
     start_response("200 OK", TEXT)
     return [b"x" * 300_000, b"y" * 300_000]
