@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/indrik/indrik/dispatch"
 )
 
@@ -25,6 +27,31 @@ func newSearch(t *testing.T) (b *bench, board *dispatch.Scoreboard, id int64) {
 		t.Fatal("a request that is nowhere is not missed")
 	}
 	return b, board, id
+}
+
+// The client of a request that died with its worker would wait until the successor, which beats when it is
+// ready and then has nothing to do, beats once more: a second.
+func TestALostRequestIsFoundBeforeASuccessorIsReady(t *testing.T) {
+	b := newBench(t)
+	board, err := dispatch.NewScoreboard(1, 4, 1)
+	need(t, err)
+	t.Cleanup(func() { _ = board.Close() })
+	b.loop.boards = map[int]*dispatch.Scoreboard{1: board}
+	b.ask()
+	b.loop.now = dispatch.Monotonic()
+	b.loop.leave(1, errWorkerDied, nil, nil)
+
+	replies, theirs, err := dispatch.SocketPair()
+	need(t, err)
+	t.Cleanup(func() { _ = unix.Close(theirs) })
+	need(t, unix.SetNonblock(replies, true))
+	board.Seat(1, 0).Occupy(os.Getpid(), 1)
+	board.Seat(1, 0).SetBeat(dispatch.Monotonic())
+	b.loop.join(&worker{pid: os.Getpid(), generation: 1, slot: 1, fd: replies})
+	b.search()
+	if text := b.heard(); !strings.HasPrefix(text, "HTTP/1.1 502 ") {
+		t.Errorf("the client got %q", text)
+	}
 }
 
 func (b *bench) search() {

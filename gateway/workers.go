@@ -49,6 +49,9 @@ func (l *loop) leave(pid int, why error, held []uint64, c *casualties) {
 	}
 	c.done(l.id)
 	l.searched, l.searchUntil = l.now, max(l.searchUntil, l.now+searchTime)
+	// Looked for at once, what is missed is missed before a successor is ready. Its first beat tells that it has not
+	// taken it; after a later look that would take a second one.
+	l.searchLost()
 }
 
 // searchLost looks for requests that no one holds any more. A worker that is
