@@ -130,8 +130,15 @@ func worker(r *Row) (l line) {
 	}
 	l.write(look, columns, fmt.Sprint(r.Slot), fmt.Sprint(r.Generation), fmt.Sprint(r.PID), phase, busy,
 		request, answered, each, known(r.CPU, percent), memory(r.Memory), memory(r.Own))
+	if q := r.Request; q != nil && q.Method != "" && r.Oldest >= worthNaming {
+		l.write(plain, "  %s %s", clean(q.Method), clean(q.Path)) // the client chose both
+	}
 	return l
 }
+
+// worthNaming is how long a worker must have had a request for it to be named, in seconds: those
+// that come and go would only flicker.
+const worthNaming = 0.1
 
 // Print is a view as text, each line ended by a line feed: for --once.
 func Print(v View, colours bool) string {

@@ -292,3 +292,18 @@ func TestProgramsHaveNoRequests(t *testing.T) {
 		t.Errorf("no worker in\n%s", got)
 	}
 }
+
+// A row names what its worker has been busy with for a while; what the client chose of it
+// gives the terminal no orders.
+func TestARowNamesItsRequest(t *testing.T) {
+	row := Row{Worker: control.Worker{Phase: "busy", Seats: 1, Busy: 1, Request: &control.Request{Method: "GET", Path: "/a\x1b[2Jb"}}}
+	for oldest, want := range map[float64]bool{0.01: false, 3: true} {
+		row.Oldest = oldest
+		var b strings.Builder
+		l := worker(&row)
+		l.render(&b, 0, false)
+		if got := strings.HasSuffix(b.String(), "  GET /a·[2Jb"); got != want || strings.Contains(b.String(), "\x1b") {
+			t.Errorf("after %v s: %q", oldest, b.String())
+		}
+	}
+}

@@ -91,7 +91,7 @@ func (s *serviceStatus) gatewayText(line func(name, format string, args ...any))
 		queue += " (for " + seconds(g.Oldest) + ")"
 	}
 	line("Gateway", "pid %d, %s, cpu %s", g.PID, megabytes(g.Memory), seconds(g.CPU))
-	line("Requests", "%s wait, %d with workers, %d answered", queue, g.Dispatched, g.Answered)
+	line("Requests", "%s wait, %d with workers, %d answered since the start, %d of them with 5xx", queue, g.Dispatched, s.Totals.Answered, s.Totals.Failed)
 	line("Clients", "%d connected, %d since the gateway began", g.Connections, g.Accepted)
 }
 
@@ -131,7 +131,10 @@ func reloadText(r control.Reload) string {
 	case control.Failed:
 		return fmt.Sprintf("%d of %s failed: %s", r.ID, when, r.Reason)
 	}
-	return fmt.Sprintf("%d runs for %s: %s", r.ID, seconds(r.Seconds), r.Progress)
+	if r.State == control.Queued {
+		return fmt.Sprintf("%d waits for its turn", r.ID)
+	}
+	return fmt.Sprintf("%d runs for %s: %s", r.ID, seconds(r.Seconds), strings.TrimPrefix(r.Progress, verb(r)+": "))
 }
 
 // table aligns rows of cells, the first of which is the heading.
@@ -153,6 +156,9 @@ type column struct {
 
 // workerTable has the columns of which anything is known.
 func workerTable(all []control.Worker) string {
+	if len(all) == 0 {
+		return "No worker is there.\n"
+	}
 	columns := []column{
 		{"SLOT", func(w control.Worker) string { return strconv.Itoa(w.Slot) }},
 		{"GEN", func(w control.Worker) string { return strconv.Itoa(w.Generation) }},
@@ -160,7 +166,7 @@ func workerTable(all []control.Worker) string {
 		{"PHASE", func(w control.Worker) string { return w.Phase }},
 		{"FOR", func(w control.Worker) string { return seconds(w.For) }},
 	}
-	if len(all) == 0 || slices.ContainsFunc(all, func(w control.Worker) bool { return w.Seats > 0 }) {
+	if slices.ContainsFunc(all, func(w control.Worker) bool { return w.Seats > 0 }) {
 		columns = append(columns,
 			column{"BUSY", func(w control.Worker) string { return fmt.Sprintf("%d/%d", w.Busy, w.Seats) }},
 			column{"REQUEST", func(w control.Worker) string { return orDash(w.Oldest > 0, seconds(w.Oldest)) }},
