@@ -387,7 +387,7 @@ func TestStopAfterAGatewayLeftByItself(t *testing.T) {
 	s.await("gateway started", 2)
 	s.worker()
 	answer := make(chan int, 1)
-	go func() { status, _ := s.get("/slow?1"); answer <- status }()
+	go func() { status, _ := s.get("/slow?3"); answer <- status }()
 	s.busy()
 	s.signalMaster(syscall.SIGTERM)
 	if status := <-answer; status != 200 {
