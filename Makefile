@@ -4,7 +4,8 @@ FUZZTIME ?= 30s
 GOTEST   ?= go test -race -p 2 -timeout 25m
 STATIC   := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # The lab runs by itself: it says why when it is skipped, which go test shows only under -v.
-PACKAGES  = $$(go list ./... | grep -v -e /test/lab -e /test/packages)
+# The longest first: the others run beside it, two packages at a time.
+PACKAGES  = ./test/e2e $$(go list ./... | grep -v -e /test/lab -e /test/packages -e /test/e2e)
 SCRIPTS   = packaging/reload-instances packaging/uninstall test/install test/fuzz .ci/run bench/install bench/run bench/compare $(wildcard test/*.sh)
 
 # At a terminal it gets a process group of its own: Ctrl-C would end make as well,
