@@ -25,7 +25,7 @@ import signal
 import sys
 import traceback
 from _thread import get_ident
-from time import monotonic, monotonic_ns
+from time import monotonic, monotonic_ns, sleep
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Callable, TextIO
 
@@ -108,6 +108,19 @@ class Held:
         self.request, self.environ, self.exchange, self.owner = request, environ, exchange, owner
         self.start = monotonic()
         self.slow = self.late = self.interrupted = self.given_up = False
+        self.settled = False  # the interrupt was sent, to be raised at once or soon
+        self._claim = [True]
+
+    def claim(self) -> bool:
+        """Whether the caller is the first: its end, or whoever wants to interrupt it.
+
+        Between two instructions of one thread anything can happen in another; to pop from
+        a list is one.
+        """
+        try:
+            return self._claim.pop()
+        except IndexError:
+            return False
 
     def named(self) -> str:
         path = f"{self.environ.get('SCRIPT_NAME', '')}{self.environ.get('PATH_INFO', '')}"
@@ -151,9 +164,10 @@ class Watch:
                     respond(app, environ, exchange, errors, request)
                 finally:
                     self._held.pop(request, None)
-                    if held.interrupted:
-                        forget(held.owner)
+                    if not held.claim():
+                        take_back(held)
             except RequestTimeout:  # in the moment when respond was about to return
+                self._held.pop(request, None)
                 exchange.fail("request_timeout", late=True)
 
         return watched
@@ -188,11 +202,14 @@ class Watch:
         if not held.late:
             held.late = True
             self._log.late(held.named(), stack_of(frame))
-        if not held.interrupted and in_application(frame):
+        if not held.interrupted and in_application(frame) and held.claim():
             held.interrupted = True
-            if held.owner is None or type(held.owner) is int:
-                self._leave()
-            self._interrupt(held.owner)
+            try:
+                if held.owner is None or type(held.owner) is int:
+                    self._leave()
+                self._interrupt(held.owner)
+            finally:
+                held.settled = True
 
     def _leave(self) -> None:
         if not self._left:
@@ -260,10 +277,14 @@ def raise_in(thread: int) -> None:
     _set_exception(thread, RequestTimeout)
 
 
-def forget(thread: Any) -> None:
-    """Take back an exception that raise_in has set and that was not raised yet."""
-    if type(thread) is int:
-        _set_exception(thread, None)
+def take_back(held: Held) -> None:
+    """Take back what raise_in has set for a request that is over, if it was not raised yet:
+    it would be raised in the next one, or in the seat."""
+    if type(held.owner) is not int:
+        return
+    while not held.settled:
+        sleep(0.001)  # the main thread is just about to set it
+    _set_exception(held.owner, None)
 
 
 def _set_exception(thread: int, kind: type[BaseException] | None) -> None:
