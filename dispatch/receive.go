@@ -20,17 +20,33 @@ func (c *Channel) Receive() (msg Tuple, fds []int, err error) {
 	c.receiving.Lock()
 	defer c.receiving.Unlock()
 	data, fds, err := c.readMessage()
-	if errors.Is(err, io.EOF) {
-		return nil, nil, io.EOF
-	}
 	if err == nil {
 		msg, err = unmarshalTuple(data)
 	}
-	if err != nil {
-		closeAll(fds)
-		return nil, nil, c.wrap("receive from", err)
+	fds, err = c.received(fds, err)
+	return msg, fds, err
+}
+
+// ReceiveRaw is Receive for messages that are large and many: msg is not decoded (see
+// Reader) and is the channel's, until the next receiving. So there must be one receiver.
+func (c *Channel) ReceiveRaw() (msg []byte, fds []int, err error) {
+	c.receiving.Lock()
+	defer c.receiving.Unlock()
+	msg, fds, err = c.readMessage()
+	fds, err = c.received(fds, err)
+	return msg, fds, err
+}
+
+// received keeps no descriptor of a message that came with an error.
+func (c *Channel) received(fds []int, err error) ([]int, error) {
+	switch {
+	case err == nil:
+		return fds, nil
+	case errors.Is(err, io.EOF):
+		return nil, io.EOF
 	}
-	return msg, fds, nil
+	closeAll(fds)
+	return nil, c.wrap("receive from", err)
 }
 
 func unmarshalTuple(data []byte) (Tuple, error) {

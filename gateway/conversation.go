@@ -9,7 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
@@ -245,7 +244,7 @@ func (v *conversation) awaitClose() {
 // speak sends what the application says, until it or the listening ends.
 func (v *conversation) speak() {
 	for {
-		m, fds, err := v.worker.Receive()
+		m, fds, err := v.worker.ReceiveRaw()
 		if err != nil {
 			if !errors.Is(err, os.ErrClosed) && !errors.Is(err, io.EOF) {
 				v.x.gateway.log.Error("conversation could not be read", "error", err)
@@ -270,42 +269,24 @@ func (v *conversation) speak() {
 }
 
 // obey does what one message of the application says.
-func (v *conversation) obey(m dispatch.Tuple, fds []int) error {
-	o := order{msg: m}
-	op := websocket.Binary
-	var data []byte
-	switch verb := o.verb(); {
-	case verb == "close" && len(m) == 3:
-		code, reason := o.number(1), item[string](&o, 2)
-		if o.bad || !websocket.ValidCode(code) || len(reason) > websocket.MaxReason || !utf8.ValidString(reason) {
-			return fmt.Errorf("%w: close with code %d, reason %.200q", errBadReply, code, reason)
-		}
-		v.out.close(code, reason)
+func (v *conversation) obey(msg []byte, fds []int) error {
+	m, err := readMessage(msg)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: %w", errBadReply, err)
+	case m.verb == "close":
+		v.out.close(m.code, m.reason)
 		v.awaitClose()
 		return nil
-	case len(m) != 2 || verb != "text" && verb != "bytes":
-		return fmt.Errorf("%w: %.40q in a conversation", errBadReply, verb)
-	case m[1] == nil && len(fds) == 1:
-		if verb == "text" {
-			op = websocket.Text
-		}
-		file := os.NewFile(uintptr(fds[0]), "message")
-		fds[0] = -1 // it is the file's now
-		defer file.Close()
-		return v.out.file(op, file)
-	case verb == "text":
-		text := item[string](&o, 1)
-		if !utf8.ValidString(text) {
-			return fmt.Errorf("%w: text with lone surrogates", errBadReply)
-		}
-		op, data = websocket.Text, []byte(text)
-	default:
-		data = item[[]byte](&o, 1)
+	case m.data != nil:
+		return v.out.message(m.op, m.data)
+	case len(fds) != 1:
+		return fmt.Errorf("%w: a message without content", errBadReply)
 	}
-	if o.bad {
-		return fmt.Errorf("%w: a message of another type than it says", errBadReply)
-	}
-	return v.out.message(op, data)
+	file := os.NewFile(uintptr(fds[0]), "message")
+	fds[0] = -1 // it is the file's now
+	defer file.Close()
+	return v.out.file(m.op, file)
 }
 
 // pulse is the client's sign of life, on CLOCK_MONOTONIC.

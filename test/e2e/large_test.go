@@ -11,9 +11,8 @@ const (
 	mega = 1 << 20
 	// huge is far beyond what may stay in memory.
 	huge = 200 * mega
-	// roomy is how much memory a process may need for it. The gateway's collector
-	// lets 24 MB of garbage be, and has been late by twice that on a busy machine.
-	roomy = 100 * mega
+	// roomy is how much memory a process may need for it.
+	roomy = 64 * mega
 )
 
 // frugal notes the peak memory of gateway and worker, and returns a check that
