@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -283,16 +284,25 @@ func (m measure) String() string {
 }
 
 // measure waits until the service is as calm as it was, and fails if it has more of
-// the machine then. A zero measure sets the standard, once the number of processes
-// is that of two workers, mold, gateway and master.
+// the machine then. A zero measure sets the standard, once the processes are two
+// workers, mold, gateway and master, and nothing has changed for a second: a mold
+// imports the rest, and the master keeps what it compiled, after workers serve.
 func (r *replaceable) measure(master int, before measure) (now measure) {
 	r.t.Helper()
-	const most = 5
+	const most, still = 5, 10
+	same := 0
 	for limit := time.Now().Add(stepLimit); ; time.Sleep(100 * time.Millisecond) { // the kernel has no event for it
+		last := now
 		now = r.look(master)
+		same++
+		if !maps.Equal(now.kinds, last.kinds) || now.memory > last.memory*102/100 {
+			same = 0
+		}
 		calm := now.processes == most
 		if before.processes != 0 {
 			calm = calm && now.descriptors <= before.descriptors && now.memory <= before.memory*5/4
+		} else {
+			calm = calm && same >= still
 		}
 		if calm {
 			return now
