@@ -4,7 +4,7 @@
 //
 // # Who owns what
 //
-// [Reloads], [Chronicle] and [Levels] belong to the master's loop and are changed by
+// [Reloads], [Chronicle], [Levels], [Voice], [Farewell] and [Scales] belong to the master's loop and are changed by
 // nobody else. Questions come on goroutines of the socket's clients; [Ask] carries them to
 // the loop, and the answer back. [Vitals] and the functions about listeners ask the
 // kernel and are called beside the loop, because the kernel may take its time. A

@@ -49,14 +49,13 @@ func (l *Stored) Reclaim(b activation.Bind, backlog int, log hclog.Logger) (acti
 	return s, true
 }
 
-// Drop forgets what nobody has reclaimed. Its error is what systemd could not be told.
-func (l *Stored) Drop(to *activation.Notifier, log hclog.Logger) error {
-	var errs []error
+// Drop forgets what nobody has reclaimed.
+func (v *Voice) Drop(l *Stored) {
 	for _, s := range *l {
-		errs = append(errs, to.Remove(s.Name))
-		log.Info("listener of the store not wanted", "listener", s.Name, "address", s.Address)
+		v.told(v.to.Remove(s.Name))
+		v.log.Info("listener of the store not wanted", "listener", s.Name, "address", s.Address)
 	}
-	return errors.Join(append(errs, l.Close())...)
+	v.told(l.Close())
 }
 
 // Close closes what nobody has reclaimed; the store keeps it.
@@ -70,22 +69,19 @@ func (l *Stored) Close() error {
 }
 
 // Store has systemd keep listeners that were bound just now.
-func Store(to *activation.Notifier, bound []activation.Socket) error {
-	var errs []error
+func (v *Voice) Store(bound []activation.Socket) {
 	for _, s := range bound {
 		if name := inStore(s); name != "" {
-			errs = append(errs, to.Store(name, s.FD))
+			v.told(v.to.Store(name, s.FD))
 		}
 	}
-	return errors.Join(errs...)
 }
 
 // Unstore makes systemd forget a listener that is no longer wanted.
-func Unstore(to *activation.Notifier, s activation.Socket) error {
+func (v *Voice) Unstore(s activation.Socket) {
 	if name := inStore(s); name != "" {
-		return to.Remove(name)
+		v.told(v.to.Remove(name))
 	}
-	return nil
 }
 
 // storeName is what the store calls a listener bound to b. A colon would end it.

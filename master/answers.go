@@ -21,7 +21,7 @@ var (
 // Reload asks for a reload and gives its number.
 func (c *clerk) Reload(ctx context.Context) (control.Reload, error) {
 	return ask(ctx, c.m, func() (control.Reload, error) {
-		if c.m.stage == stopping || c.m.farewell.begun() {
+		if c.m.stage == stopping || c.m.farewell.Begun() {
 			return control.Reload{}, errStopping
 		}
 		return c.m.askReload("control socket"), nil

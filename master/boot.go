@@ -35,10 +35,7 @@ func (m *master) begin(ctx context.Context) (_ *settings.Values, hooks []string,
 
 // inherit takes over what systemd gave: before the first child is started, which would have the descriptors too.
 func (m *master) inherit() (err error) {
-	if m.notifier, err = activation.NewNotifier(m.env); err != nil {
-		return err
-	}
-	if m.watchdog, err = activation.WatchdogInterval(m.env, m.cfg.PID); err != nil {
+	if err = m.voice.Find(m.env, m.cfg.PID); err != nil {
 		return err
 	}
 	if m.passed, err = activation.Inherited(m.env, m.cfg.PID); err != nil {
@@ -72,7 +69,7 @@ func (m *master) prepare(ctx context.Context, values *settings.Values, hooks []s
 		return err
 	}
 	m.enact(p)
-	m.dropStored()
+	m.voice.Drop(&m.stored)
 	// Workers are forked by the mold's middle process, which exits: they must
 	// become our children and not PID 1's.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
@@ -201,7 +198,5 @@ func (m *master) release() {
 	for _, gt := range m.gates() {
 		gt.close()
 	}
-	if m.notifier != nil {
-		_ = m.notifier.Close() // datagrams; what was sent is sent
-	}
+	m.voice.Close()
 }

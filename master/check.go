@@ -9,6 +9,7 @@ import (
 
 	"github.com/indrik/indrik/cgroup"
 	"github.com/indrik/indrik/cgroup/parts"
+	"github.com/indrik/indrik/desk"
 	"github.com/indrik/indrik/dispatch"
 	"github.com/indrik/indrik/internal/mailbox"
 	"github.com/indrik/indrik/settings"
@@ -91,10 +92,12 @@ func (m *master) checkApplication(ctx context.Context, p *plan, c *child) error 
 
 // newMaster makes a master that has done nothing yet.
 func newMaster(cfg Config) *master {
+	log := cfg.Log.Named("master")
 	return &master{
 		cfg:   cfg,
 		env:   lookup(cfg.Env),
-		log:   cfg.Log.Named("master"),
+		log:   log,
+		voice: desk.NewVoice(log),
 		facts: mailbox.New[fact](),
 		path:  cfg.Path,
 		self:  -1,

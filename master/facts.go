@@ -1,6 +1,7 @@
 package master
 
 import (
+	"github.com/indrik/indrik/desk"
 	"github.com/indrik/indrik/dispatch"
 	"github.com/indrik/indrik/pool"
 )
@@ -47,7 +48,7 @@ type (
 	// workersWeighed: the memory of workers was looked at.
 	workersWeighed struct {
 		gen     *generation
-		weights []weight
+		weights []desk.Weight
 	}
 	// poolEnded: every worker of the generation was reaped and none will come.
 	poolEnded struct {

@@ -1,29 +1,6 @@
 package master
 
-import (
-	"fmt"
-	"time"
-)
-
-// farewell is the time between the order to stop and the stop, if shutdown_delay
-// asks for one. The service accepts and answers as before, but says that it is not
-// ready, so that load balancers send their clients elsewhere before it drains. The
-// zero value is that of a service that nobody has asked to stop.
-type farewell struct {
-	until  time.Time // when to stop
-	delay  time.Duration
-	reason string
-}
-
-func (f *farewell) begun() bool { return !f.until.IsZero() }
-
-// words is what the status line says of it.
-func (f *farewell) words() string {
-	if !f.begun() {
-		return ""
-	}
-	return fmt.Sprintf("not ready, stops %v after %s", f.delay, f.reason)
-}
+import "time"
 
 // askStop stops the service, after shutdown_delay if it serves.
 func (m *master) askStop(reason string) {
@@ -32,23 +9,23 @@ func (m *master) askStop(reason string) {
 		m.stop(reason)
 		return
 	}
-	if m.farewell.begun() {
+	if m.farewell.Begun() {
 		return
 	}
-	m.farewell = farewell{until: time.Now().Add(delay), delay: delay, reason: reason}
+	m.farewell.Begin(time.Now(), delay, reason)
 	m.log.Info("not ready any more", "reason", reason, "delay", delay)
-	m.tellStopping()
+	m.voice.Stopping(m.words())
 }
 
 // judgeFarewell begins the stop when its time has come.
 func (m *master) judgeFarewell(now time.Time) {
-	if m.farewell.begun() && m.stage == serving && !now.Before(m.farewell.until) {
-		m.stop(m.farewell.reason)
+	if m.stage == serving && m.farewell.Due(now) {
+		m.stop(m.farewell.Reason())
 	}
 }
 
 // ready reports whether a load balancer should send clients here: the service
 // answers requests, and nobody has asked it to stop.
 func (m *master) ready() bool {
-	return m.stage == serving && !m.farewell.begun() && m.gen.gate.serving && m.gen.count().ready > 0
+	return m.stage == serving && !m.farewell.Begun() && m.gen.gate.serving && m.gen.count().ready > 0
 }

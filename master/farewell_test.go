@@ -17,7 +17,7 @@ func TestReadiness(t *testing.T) {
 		"serves":     {func(*master) {}, true},
 		"boots":      {func(m *master) { m.stage = booting }, false},
 		"stops":      {func(m *master) { m.stage = stopping }, false},
-		"stops soon": {func(m *master) { m.farewell.until = time.Now().Add(time.Hour) }, false},
+		"stops soon": {func(m *master) { m.farewell.Begin(time.Now(), time.Hour, "SIGTERM") }, false},
 		"no worker":  {func(m *master) { m.gen.workers[0].phase = pool.Starting }, false},
 		"no gateway": {func(m *master) { m.gen.gate.serving = false }, false},
 	} {

@@ -352,7 +352,7 @@ func (m *master) dropGateway(gt *gate) {
 func (m *master) judgeGateway(now time.Time) {
 	gt := m.gen.gate
 	c := gt.child
-	if c == nil || m.watchdog > 0 || m.stage != serving {
+	if c == nil || m.voice.Watchdog() > 0 || m.stage != serving {
 		return
 	}
 	if now.Sub(later(c.started, m.awake)) < gatewaySilence {

@@ -80,7 +80,7 @@ func (m *master) standstillLimit() time.Duration {
 	if timeout == 0 {
 		return 0
 	}
-	return max(2*timeout, m.watchdog)
+	return max(2*timeout, m.voice.Watchdog())
 }
 
 // free reports that a worker of the generation says it is ready, and has a seat
@@ -114,22 +114,29 @@ func (m *master) watchFlow(now time.Time) {
 	m.still = m.standstill.look(t, m.gen.free(t), now, m.awake)
 }
 
+// alarm is how far the master is from asking for the watchdog's remedy.
+type alarm struct {
+	doubted   time.Time // since when there is a reason
+	triggered bool      // it was asked for
+}
+
 // trigger asks systemd for the watchdog's remedy, once its reason has stood for half
 // of the interval: pings would not have come in the rest of it either, and so the
 // reason is in systemd's own log.
 func (m *master) trigger(now time.Time) {
-	if m.withheld == "" {
-		m.doubted, m.triggered = time.Time{}, false
+	reason := m.voice.Withheld()
+	if reason == "" {
+		m.alarm = alarm{}
 		return
 	}
-	if m.doubted.IsZero() {
-		m.doubted = now
+	if m.alarm.doubted.IsZero() {
+		m.alarm.doubted = now
 	}
-	if m.triggered || now.Sub(later(m.doubted, m.awake)) < m.watchdog/2 {
+	if m.alarm.triggered || now.Sub(later(m.alarm.doubted, m.awake)) < m.voice.Watchdog()/2 {
 		return
 	}
-	m.triggered = true
+	m.alarm.triggered = true
 	m.speak() // before it: systemd quotes the last status
-	m.log.Error("watchdog triggered", "reason", m.withheld)
-	m.told(m.notifier.TriggerWatchdog())
+	m.log.Error("watchdog triggered", "reason", reason)
+	m.voice.Trigger()
 }

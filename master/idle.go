@@ -34,7 +34,7 @@ func (i *idleness) look(t traffic, now time.Time) time.Duration {
 func (m *master) judgeIdle(now time.Time) {
 	limit := m.plan.settings.IdleExit()
 	gt := m.gen.gate
-	if limit == 0 || m.stage != serving || m.farewell.begun() || m.reload.step != calm || gt.child == nil || !gt.serving {
+	if limit == 0 || m.stage != serving || m.farewell.Begun() || m.reload.step != calm || gt.child == nil || !gt.serving {
 		m.idleness = idleness{}
 		return
 	}

@@ -77,14 +77,12 @@ type master struct {
 	log   hclog.Logger
 	facts *mailbox.Box[fact]
 
-	home     string // working directory at the start
-	path     string // of the binary, as it was started; "" if nobody knows
-	self     int    // O_PATH descriptor of the binary that runs; -1 before it is opened
-	notifier *activation.Notifier
-	watchdog time.Duration       // systemd's interval; 0: it does not watch
-	passed   []activation.Socket // by systemd
-	stored   desk.Stored         // from its descriptor store, until they are wanted or dropped
-	sockets  []activation.Socket // that we hold, but for those of a plan that is not in force
+	home    string              // working directory at the start
+	path    string              // of the binary, as it was started; "" if nobody knows
+	self    int                 // O_PATH descriptor of the binary that runs; -1 before it is opened
+	passed  []activation.Socket // by systemd
+	stored  desk.Stored         // from its descriptor store, until they are wanted or dropped
+	sockets []activation.Socket // that we hold, but for those of a plan that is not in force
 
 	plan   *plan       // in force
 	gen    *generation // that serves, or is to
@@ -97,7 +95,7 @@ type master struct {
 	stage    stage
 	began    time.Time
 	asked    time.Time // when a signal asked for the stop
-	farewell farewell
+	farewell desk.Farewell
 	deadline time.Time // stopping: when patience ends
 	quickly  bool      // stopping: everything was killed
 	outcome  error     // what Run returns
@@ -113,7 +111,7 @@ type master struct {
 	standstill
 	still      time.Duration // for how long the service has stood still
 	numbers    numbers
-	scales     scales
+	scales     desk.Scales
 	oom        *cgroup.OOMKills
 	tolls      tolls
 	obituaries obituaries
@@ -121,8 +119,9 @@ type master struct {
 	lobby      desk.Lobby
 	exposition exposition
 	history    metrics.History
+	voice      desk.Voice
+	alarm      alarm
 	compiled
-	voice
 	pulse
 }
 

@@ -131,7 +131,7 @@ func (m *master) discard(p *plan) {
 // takes what waits in it.
 func (m *master) enact(p *plan) {
 	before := m.plan
-	m.store(p.fresh)
+	m.voice.Store(p.fresh)
 	m.plan, p.fresh = p, nil
 	m.useLogs(before, p)
 	m.useAdmin(p.admin)
@@ -141,7 +141,7 @@ func (m *master) enact(p *plan) {
 	}
 	for _, s := range before.sockets {
 		if s.Owned && !slices.Contains(p.sockets, s) {
-			m.unstore(s)
+			m.voice.Unstore(s)
 			m.closeSocket(s)
 			m.log.Info("no longer listening", "listener", s.Name, "address", s.Address)
 		}

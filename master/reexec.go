@@ -143,7 +143,7 @@ func (m *master) renewed() bool {
 // quiet reports that nothing is under way that could not be taken over: no order to
 // fork without an answer, no look at a worker.
 func (m *master) quiet() bool {
-	if m.stage != serving || m.early != nil || m.kept != nil || m.farewell.begun() || m.gen.unresolved() {
+	if m.stage != serving || m.early != nil || m.kept != nil || m.farewell.Begun() || m.gen.unresolved() {
 		return false
 	}
 	for _, w := range m.gen.workers {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/indrik/indrik/activation"
 	"github.com/indrik/indrik/control"
 	"github.com/indrik/indrik/settings"
 )
@@ -51,7 +50,7 @@ type reload struct {
 // number in the register.
 func (m *master) askReload(signal string) control.Reload {
 	r := &m.reload
-	if m.stage == stopping || m.farewell.begun() {
+	if m.stage == stopping || m.farewell.Begun() {
 		m.log.Info("reload not begun", "signal", signal, "reason", "the service is stopping")
 		return control.Reload{}
 	}
@@ -82,13 +81,13 @@ func (m *master) beginReload() {
 	if exchange || m.renewed() {
 		m.move(differs)
 		m.log.Info("reload begun", "gen", m.gen.number, "binary", m.path)
-		m.tellReloading()
+		m.voice.Reloading(m.words())
 		m.tryBinary()
 		return
 	}
 	m.move(asked)
 	m.log.Info("reload begun", "gen", m.gen.number)
-	m.tellReloading()
+	m.voice.Reloading(m.words())
 	m.read()
 }
 
@@ -193,7 +192,7 @@ func (m *master) proceed() {
 		}
 	case calm:
 		switch {
-		case m.stage != serving || m.farewell.begun():
+		case m.stage != serving || m.farewell.Begun():
 		case m.reloads.Back != nil:
 			m.beginRollback()
 		case r.again:
@@ -356,11 +355,4 @@ func (m *master) judgeReload(now time.Time) {
 			m.hasten(r.next, now)
 		}
 	}
-}
-
-// tellReloading tells systemd that a reload runs. tellReady ends it, whatever the
-// outcome.
-func (m *master) tellReloading() {
-	m.status = m.words()
-	m.told(m.notifier.Reloading(activation.Monotonic(), m.status))
 }

@@ -10,7 +10,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/indrik/indrik/activation"
 	"github.com/indrik/indrik/dispatch"
 	"github.com/indrik/indrik/pidfile"
 	"github.com/indrik/indrik/pool"
@@ -53,12 +52,7 @@ func (m *master) restore(st *state) (r *restoring, err error) {
 // is in the environment.
 func (r *restoring) process() (err error) {
 	m := r.m
-	if m.notifier == nil {
-		if m.notifier, err = activation.NewNotifier(m.env); err != nil {
-			return err
-		}
-	}
-	if m.watchdog, err = activation.WatchdogInterval(m.env, m.cfg.PID); err != nil {
+	if err = m.voice.Find(m.env, m.cfg.PID); err != nil {
 		return err
 	}
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {

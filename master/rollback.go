@@ -23,7 +23,7 @@ var (
 func (m *master) askRollback() (control.Reload, error) {
 	r := &m.reload
 	switch {
-	case m.stage == stopping || m.farewell.begun():
+	case m.stage == stopping || m.farewell.Begun():
 		return control.Reload{}, errStopping
 	case r.again || m.reloads.Back != nil:
 		return control.Reload{}, errUnderWay
@@ -53,7 +53,7 @@ func (m *master) beginRollback() {
 	m.reloads.BegunBack()
 	m.chronicle.Note(control.Event{What: "rollback begun", Generation: m.gen.number})
 	m.move(asked)
-	m.tellReloading()
+	m.voice.Reloading(m.words())
 	if g == nil || g.leaving {
 		m.refuse(errKeptGone)
 		return

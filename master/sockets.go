@@ -59,7 +59,7 @@ func (m *master) bind(ctx context.Context, p *plan, address string) error {
 			return nil
 		}
 	}
-	if s, there := m.reclaim(bind, p.settings.Backlog()); there {
+	if s, there := m.stored.Reclaim(bind, p.settings.Backlog(), m.log); there {
 		p.sockets = append(p.sockets, s)
 		return nil
 	}

@@ -36,7 +36,7 @@ func (m *master) stop(reason string) {
 	limit := m.plan.settings.GracefulTimeout()
 	m.deadline = time.Now().Add(limit)
 	m.log.Info("stopping", "reason", reason, "limit", limit)
-	m.tellStopping()
+	m.voice.Stopping(m.words())
 	m.chronicle.Note(control.Event{What: "stopping", Generation: m.gen.number, Reason: reason})
 	m.letKeptGo("the service stops")
 	m.reloads.Dropped(errStopped, m.gen.number, m.reload.began)

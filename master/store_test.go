@@ -46,7 +46,7 @@ func TestListenersComeBackFromTheStore(t *testing.T) {
 	if len(p.fresh) != 0 {
 		t.Errorf("bound anew: %v", p.fresh)
 	}
-	m.dropStored()
+	m.voice.Drop(&m.stored)
 	if err := other.Close(); err == nil {
 		t.Error("the listener that nobody wants is still open")
 	}

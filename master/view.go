@@ -43,7 +43,7 @@ func (m *master) view(now time.Time) *metrics.Facts {
 		At: now, Name: m.name(), Version: m.cfg.Version, PID: m.cfg.PID, Began: m.began, Stage: m.stage.String(), Words: m.words(),
 		Ill: m.illness(now), Generation: g.number, Generations: len(m.generations()), Wanted: g.wanted,
 		Gateway: m.viewGateway(&figures), Counts: counts(&figures),
-		Watchdog: metrics.Watchdog{Interval: metrics.Seconds(m.watchdog), Withheld: m.withheld != ""},
+		Watchdog: metrics.Watchdog{Interval: metrics.Seconds(m.voice.Watchdog()), Withheld: m.voice.Withheld() != ""},
 		History:  m.history.Samples(),
 	}
 	m.tolls.Tell(f)
@@ -63,7 +63,7 @@ func (m *master) view(now time.Time) *metrics.Facts {
 // would. Nobody need watch.
 func (m *master) illness(now time.Time) string {
 	h := m.health(now)
-	if m.watchdog == 0 {
+	if m.voice.Watchdog() == 0 {
 		h.silence = gatewaySilence
 	}
 	return h.verdict()
@@ -74,8 +74,8 @@ func (m *master) unreadiness(ill string) string {
 	switch {
 	case m.stage != serving:
 		return m.words()
-	case m.farewell.begun():
-		return m.farewell.words()
+	case m.farewell.Begun():
+		return m.farewell.Words()
 	case ill != "":
 		return ill
 	case !m.gen.gate.serving:

@@ -27,15 +27,13 @@ type master struct {
 	log   hclog.Logger
 	facts *mailbox.Box[fact]
 
-	home     string // working directory at the start
-	notifier *activation.Notifier
-	watchdog time.Duration       // systemd's interval; 0: it does not watch
-	passed   []activation.Socket // by systemd
-	stored   desk.Stored         // from its descriptor store, until they are wanted or dropped
-	sockets  []activation.Socket // bound by us for all workers, but for those of a plan that is not in force
-	berths   map[pool.SlotID]*berth
-	chosen   map[string]string // addresses of berths, by how they were written
-	store    store
+	home    string              // working directory at the start
+	passed  []activation.Socket // by systemd
+	stored  desk.Stored         // from its descriptor store, until they are wanted or dropped
+	sockets []activation.Socket // bound by us for all workers, but for those of a plan that is not in force
+	berths  map[pool.SlotID]*berth
+	chosen  map[string]string // addresses of berths, by how they were written
+	store   store
 
 	plan      *plan       // in force
 	gen       *generation // that serves, or is to
@@ -45,13 +43,13 @@ type master struct {
 	leftovers []leftover
 	parts     *parts.Parts
 	oom       *cgroup.OOMKills
-	scales    scales
+	scales    desk.Scales
 	printing  []*prefixer // that have more to copy
 
 	stage     stage
 	began     time.Time
 	asked     time.Time // when a signal asked for the stop
-	farewell  farewell
+	farewell  desk.Farewell
 	deadline  time.Time // stopping: when quick has lost its patience; zero before
 	outcome   error     // what Run returns
 	reloads   desk.Reloads
@@ -60,7 +58,8 @@ type master struct {
 	admin     desk.Admin
 	lobby     desk.Lobby
 	levels    desk.Levels
-	voice
+	voice     desk.Voice
+	spoke     time.Time // when the status line changed last
 }
 
 // stage is how far the service is in its life. It only grows.
@@ -78,8 +77,9 @@ func (s stage) String() string {
 }
 
 func newMaster(cfg Config) *master {
+	log := cfg.Log.Named("master")
 	return &master{
-		cfg: cfg, env: lookup(cfg.Env), log: cfg.Log.Named("master"), facts: mailbox.New[fact](),
+		cfg: cfg, env: lookup(cfg.Env), log: log, voice: desk.NewVoice(log), facts: mailbox.New[fact](),
 		berths: make(map[pool.SlotID]*berth), chosen: make(map[string]string), store: make(store), began: time.Now(),
 		oom: cgroup.WatchOOM(parts.Master),
 	}
@@ -91,10 +91,7 @@ func (m *master) prepare(ctx context.Context) (err error) {
 	if m.home, err = os.Getwd(); err != nil {
 		return fmt.Errorf("find the working directory: %w", err)
 	}
-	if m.notifier, err = activation.NewNotifier(m.env); err != nil {
-		return err
-	}
-	if m.watchdog, err = activation.WatchdogInterval(m.env, m.cfg.PID); err != nil {
+	if err = m.voice.Find(m.env, m.cfg.PID); err != nil {
 		return err
 	}
 	if err = m.inherit(); err != nil {
@@ -105,7 +102,7 @@ func (m *master) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	m.enact(p)
-	m.told(m.stored.Drop(m.notifier, m.log))
+	m.voice.Drop(&m.stored)
 	// What programs leave behind must become ours and not PID 1's.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("become child subreaper: %w", err)
@@ -188,10 +185,7 @@ func (m *master) period() time.Duration {
 	if len(m.leftovers) > 0 || m.reload.next != nil || m.stage == stopping {
 		period = periodBusy
 	}
-	if m.watchdog > 0 {
-		period = min(period, max(m.watchdog/12, 5*time.Millisecond))
-	}
-	return period
+	return m.voice.Period(period)
 }
 
 // ticked does what depends on time alone.
@@ -365,7 +359,5 @@ func (m *master) release() {
 		m.closeDoor(m.plan.door)
 		m.plan.pidFile.Remove()
 	}
-	if m.notifier != nil {
-		_ = m.notifier.Close() // datagrams; what was sent is sent
-	}
+	m.voice.Close()
 }

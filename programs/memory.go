@@ -5,95 +5,65 @@ import (
 	"os"
 	"time"
 
+	"github.com/indrik/indrik/desk"
 	"github.com/indrik/indrik/pool"
 	"github.com/indrik/indrik/proc"
 )
 
-// scales remember when the programs' memory was looked at. They belong to the master's
-// loop.
-type scales struct {
-	last time.Time
-	busy bool // a goroutine is at it
-	told bool // that the kernel does not show the shares of shared memory; said once
-}
-
-// weight is the memory of one program and of the processes below it, in bytes.
-type weight struct {
-	slot  pool.SlotID
-	pid   int
-	bytes int
-	own   bool // of some of them only what is their own, without their share of what they share
-}
-
 // workersWeighed: a goroutine has looked at the memory of the programs of gen.
 type workersWeighed struct {
 	gen     *generation
-	weights []weight
+	weights []desk.Weight
 }
 
-// weigh has a goroutine look at the memory of the programs, if it is time. To read it can
-// take some milliseconds for each GiB, for which the loop must not wait.
+// weigh has the memory of the programs looked at, if it is time.
 func (m *master) weigh(now time.Time) {
-	g := m.gen
-	s := g.plan.settings
-	if s.MaxWorkerMemory() == 0 || m.scales.busy || now.Sub(m.scales.last) < s.WorkerMemoryInterval() {
-		return
+	g, post := m.gen, m.post
+	if s := g.plan.settings; s.MaxWorkerMemory() > 0 {
+		m.scales.Weigh(now, s.WorkerMemoryInterval(), g.weights, weighFamily, func(weights []desk.Weight) {
+			post(workersWeighed{g, weights})
+		})
 	}
-	var weights []weight
+}
+
+// weights are those of the programs that serve, not known yet.
+func (g *generation) weights() (all []desk.Weight) {
 	for _, w := range g.workers {
 		if w.phase == pool.Idle || w.phase == pool.Busy {
-			weights = append(weights, weight{slot: w.slot, pid: w.pid})
+			all = append(all, desk.Weight{Slot: w.slot, PID: w.pid})
 		}
 	}
-	if len(weights) == 0 {
-		return
-	}
-	m.scales.last, m.scales.busy = now, true
-	post := m.post
-	go func() {
-		known := weights[:0]
-		for _, w := range weights {
-			if w.read() == nil { // else it has ended
-				known = append(known, w)
-			}
-		}
-		post(workersWeighed{g, known})
-	}()
+	return all
 }
 
-// read adds up a program and what it has started: many are a tree of processes, and the
-// one that was started is the smallest of them.
-func (w *weight) read() error {
-	for _, pid := range proc.Family(w.pid, maxFamily) {
-		size, own, err := proc.Weigh(pid)
+// weighFamily adds up a program and what it has started: many are a tree of processes, and
+// the one that was started is the smallest of them.
+func weighFamily(program int) (bytes int, own bool, err error) {
+	for _, pid := range proc.Family(program, maxFamily) {
+		size, alone, err := proc.Weigh(pid)
 		switch {
 		case err == nil:
-			w.bytes += size
-			w.own = w.own || own
-		case pid == w.pid:
-			return err
+			bytes += size
+			own = own || alone
+		case pid == program:
+			return 0, false, err
 		case !errors.Is(err, os.ErrNotExist) && !errors.Is(err, os.ErrProcessDone):
-			w.own = true // nobody may look at it
+			own = true // nobody may look at it
 		}
 	}
-	return nil
+	return bytes, own, nil
 }
 
 // workersWeighed has those replaced that are too large.
 func (m *master) workersWeighed(f workersWeighed) {
-	m.scales.busy = false
 	limit := f.gen.plan.settings.MaxWorkerMemory()
-	for _, weight := range f.weights {
-		if weight.own && !m.scales.told {
-			m.scales.told = true
-			m.log.Warn("memory that programs share is not counted: the kernel does not show it to this user", "pid", weight.pid)
-		}
-		w := f.gen.workers[weight.slot]
-		if w == nil || w.pid != weight.pid || w.large || weight.bytes <= limit || f.gen.leaving {
+	for _, large := range m.scales.Heavier(f.weights, limit, m.log) {
+		w := f.gen.workers[large.Slot]
+		if w == nil || w.pid != large.PID || w.large || f.gen.leaving {
 			continue
 		}
 		w.large = true
-		m.log.Info("worker has too much memory", "slot", int(w.slot), "pid", w.pid, "bytes", weight.bytes, "limit", limit)
+		m.log.Info("worker has too much memory", "slot", int(w.slot), "pid", w.pid, "bytes", large.Bytes, "limit", limit)
 		f.gen.pool.Replace(w.slot, w.pid, "max_worker_memory")
 	}
 }

@@ -20,7 +20,7 @@ var errIsStopping = control.Errorf(http.StatusConflict, "the service is stopping
 // Reload asks for a reload and gives its number.
 func (c *clerk) Reload(ctx context.Context) (control.Reload, error) {
 	return ask(ctx, c.m, func() (control.Reload, error) {
-		if c.m.stage == stopping || c.m.farewell.begun() {
+		if c.m.stage == stopping || c.m.farewell.Begun() {
 			return control.Reload{}, errIsStopping
 		}
 		return c.m.askReload(asOrdered), nil

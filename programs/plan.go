@@ -149,12 +149,12 @@ func (m *master) discard(p *plan) {
 // back.
 func (m *master) enact(p *plan) {
 	before := m.plan
-	m.told(desk.Store(m.notifier, p.fresh))
+	m.voice.Store(p.fresh)
 	m.plan, p.fresh = p, nil
 	m.useAdmin(p.admin)
 	for _, s := range m.sockets {
 		if !slices.Contains(p.sockets, s) {
-			m.told(desk.Unstore(m.notifier, s))
+			m.voice.Unstore(s)
 			m.closeSocket(s)
 			m.log.Info("no longer listening", "listener", s.Name, "address", s.Address)
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/indrik/indrik/activation"
 	"github.com/indrik/indrik/control"
 )
 
@@ -21,7 +20,7 @@ type reload struct {
 // askReload begins a reload, or remembers that one was asked for. It returns what the
 // register has of it.
 func (m *master) askReload(from string) control.Reload {
-	if m.stage == stopping || m.farewell.begun() {
+	if m.stage == stopping || m.farewell.Begun() {
 		m.log.Info("reload not begun", "signal", from, "reason", "the service is stopping")
 		return control.Reload{}
 	}
@@ -46,7 +45,7 @@ func (m *master) beginReload() {
 	m.chronicle.Note(control.Event{What: "reload begun", Generation: m.gen.number})
 	m.log.Info("reload begun", "gen", m.gen.number)
 	m.noteBinary()
-	m.told(m.notifier.Reloading(activation.Monotonic(), "reload: reading the configuration"))
+	m.voice.Reloading("reload: reading the configuration")
 	if err := m.raise(); err != nil {
 		m.failReload(err)
 	}

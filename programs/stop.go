@@ -42,7 +42,7 @@ func (m *master) signalled(sig os.Signal) {
 	name := unix.SignalName(number)
 	switch number {
 	case unix.SIGTERM, unix.SIGINT:
-		if m.stage == stopping || m.farewell.begun() {
+		if m.stage == stopping || m.farewell.Begun() {
 			if time.Since(m.asked) >= sameWish {
 				m.log.Warn("stopping at once", "signal", name)
 				m.stop(name)

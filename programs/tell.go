@@ -12,11 +12,6 @@ import (
 )
 
 const (
-	// extendEvery and extendBy: systemd's start and stop timeouts are pushed on while
-	// there is progress within our own limits, so that they need not be known to each
-	// other.
-	extendEvery = 2 * time.Second
-	extendBy    = 10 * time.Second
 	// speakEvery is how often the status line may change for what programs say.
 	speakEvery = time.Second
 	// statusLimit bounds the part of one program in it, in bytes.
@@ -25,45 +20,17 @@ const (
 	statusPrograms = 8
 )
 
-// voice remembers what was said to systemd.
-type voice struct {
-	status   string    // the last STATUS
-	spoke    time.Time // when
-	withheld string    // why the last ping was not sent, or ""
-	mute     bool      // systemd could not be told something; logged once
-	pinged   time.Time
-	extended time.Time
-}
-
-// ping pets systemd's watchdog three times in its interval, while a program is
-// healthy: ready, and not silent for longer than it may.
-func (m *master) ping(now time.Time) {
-	if m.watchdog == 0 || now.Sub(m.pinged) < m.watchdog/3-m.period()/2 {
-		return
-	}
-	why := m.illness()
-	if why != m.withheld {
-		if m.withheld = why; why != "" {
-			m.log.Error("watchdog pings withheld", "reason", why, "limit", m.watchdog)
-		} else {
-			m.log.Info("watchdog pings resumed")
-		}
-	}
-	if why == "" {
-		m.pinged = now
-		m.told(m.notifier.Watchdog())
-	}
-}
+// ping pets systemd's watchdog while a program is healthy: ready, and not silent for
+// longer than it may.
+func (m *master) ping(now time.Time) { m.voice.Ping(now, m.period(), m.illness) }
 
 // extend keeps systemd from giving up on a service that is on its way up or down and
 // within its limits.
 func (m *master) extend(now time.Time) {
-	under := m.reload.next != nil || m.stage != serving || m.farewell.begun()
-	if !under || now.Sub(m.extended) < extendEvery || !m.deadline.IsZero() {
+	if m.reload.next == nil && m.stage == serving && !m.farewell.Begun() || !m.deadline.IsZero() {
 		return
 	}
-	m.extended = now
-	m.told(m.notifier.ExtendTimeout(extendBy))
+	m.voice.Extend(now)
 }
 
 // words is the status line now.
@@ -94,10 +61,12 @@ func (m *master) words() string {
 	case m.reload.why != nil:
 		s += "; reload failed: " + m.reload.why.Error()
 	}
-	if m.withheld != "" {
-		s += "; " + m.withheld
+	if why := m.voice.Withheld(); why != "" {
+		s += "; " + why
 	}
-	s += m.farewell.words()
+	if m.farewell.Begun() {
+		s += "; " + m.farewell.Words()
+	}
 	return s + g.statuses()
 }
 
@@ -137,33 +106,29 @@ func (m *master) speak() {
 	if time.Since(m.spoke) < speakEvery && m.stage == serving {
 		return
 	}
-	if words := m.words(); words != m.status {
-		m.status, m.spoke = words, time.Now()
+	if m.voice.Say(m.words()) {
+		m.spoke = time.Now()
 		m.reloads.Tell() // how far it is, perhaps
-		m.told(m.notifier.Status(words))
 	}
 }
 
 func (m *master) tellReady() {
-	if m.farewell.begun() { // a reload has ended meanwhile; that we leave stays true
+	if m.farewell.Begun() { // a reload has ended meanwhile; that we leave stays true
 		m.speak()
 		return
 	}
-	m.status, m.spoke = m.words(), time.Now()
-	m.told(m.notifier.Ready(m.status))
+	m.spoke = time.Now()
+	m.voice.Ready(m.words())
 }
 
 func (m *master) tellStopping() {
-	m.status, m.spoke = m.words(), time.Now()
-	m.told(m.notifier.Stopping(m.status))
+	m.spoke = time.Now()
+	m.voice.Stopping(m.words())
 }
 
-// tellFailure says why the service ends. The number is what `systemctl status` shows
-// as "Error:" beside the words.
+// tellFailure says why the service ends: what the kernel said, ENOEXEC for a program
+// that cannot be executed, ECHILD for one that did not become ready.
 func (m *master) tellFailure(err error) {
-	if m.notifier == nil {
-		return
-	}
 	var errno unix.Errno
 	switch {
 	case errors.As(err, &errno):
@@ -174,17 +139,5 @@ func (m *master) tellFailure(err error) {
 	default:
 		errno = unix.EINVAL
 	}
-	m.status = "failed: " + err.Error()
-	m.told(m.notifier.Status(m.status))
-	m.told(m.notifier.Errno(int(errno)))
-}
-
-// told logs, once, that systemd could not be told something. The service goes on: its
-// clients are not served worse for it.
-func (m *master) told(err error) {
-	if err == nil || m.mute {
-		return
-	}
-	m.mute = true
-	m.log.Warn("systemd could not be told", "error", err)
+	m.voice.Failed(err, errno)
 }

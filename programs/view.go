@@ -42,7 +42,7 @@ func (m *master) view(now time.Time) *metrics.Facts {
 		Program: slices.Clone(m.plan.argv), Ill: m.illness(), NotReady: m.unreadiness(),
 		Generation: m.gen.number, Generations: len(m.generations()), Wanted: m.gen.wanted,
 		Processes: []metrics.Process{{Role: "master", PID: m.cfg.PID}},
-		Watchdog:  metrics.Watchdog{Interval: metrics.Seconds(m.watchdog), Withheld: m.withheld != ""},
+		Watchdog:  metrics.Watchdog{Interval: metrics.Seconds(m.voice.Watchdog()), Withheld: m.voice.Withheld() != ""},
 	}
 	m.tolls.Tell(f)
 	for _, g := range m.generations() {
@@ -77,7 +77,7 @@ func (m *master) illness() string {
 
 // unreadiness is why the service should be sent no clients; "" if it should.
 func (m *master) unreadiness() string {
-	if m.stage != serving || m.farewell.begun() {
+	if m.stage != serving || m.farewell.Begun() {
 		return m.words()
 	}
 	return m.illness()
