@@ -50,7 +50,7 @@ func (c *casualties) add(e *lostError) {
 }
 
 // done says that a loop has had its turn. The last makes the answer, on a goroutine of its
-// own: the thread of a loop must not wait for the master, who may be gone.
+// own: a loop must not wait for the master, who may be gone.
 func (c *casualties) done(loop int) {
 	if c == nil {
 		return

@@ -3,7 +3,7 @@
 //
 // # Who owns what
 //
-// A gateway has a few loops, each one OS thread around one epoll set. A loop
+// A gateway has a few loops, each one goroutine around one epoll set. A loop
 // owns its connections, its requests and its half of the reply sockets; no
 // other goroutine touches them. Whoever wants something of a loop posts a
 // function to its mailbox. The goroutine that reads the master's orders owns

@@ -45,14 +45,14 @@ func (g *gateway) forget(o *order) error {
 }
 
 // tellMoved tells the master that nothing goes to the generation before any more.
-// It runs on the thread of a loop, which must not wait for the master.
+// It runs on a loop, which must not wait for the master.
 func (g *gateway) tellMoved(before, now int) {
 	if before != 0 && before != now {
 		go func() { _ = g.channel.Send(dispatch.Tuple{FactMoved, int64(before)}) }() // the master may be gone
 	}
 }
 
-// afterAll returns a function that each loop calls once, from its own thread; the
+// afterAll returns a function that each loop calls once, on its own goroutine; the
 // last call calls f.
 func (g *gateway) afterAll(f func()) func() {
 	left := new(atomic.Int64)

@@ -20,7 +20,7 @@ func (g *gateway) held(o *order) error {
 	}
 	sum := new(atomic.Int64)
 	counted := g.afterAll(func() {
-		go func() { // the thread of a loop must not wait for the master, who may be gone
+		go func() { // a loop must not wait for the master, who may be gone
 			_ = g.channel.Send(dispatch.Tuple{FactHeld, int64(generation), sum.Load()})
 		}()
 	})

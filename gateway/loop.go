@@ -46,7 +46,7 @@ type worker struct {
 	own                   *lane // nil if it takes requests from the shared one
 }
 
-// loop is one thread of the express path. All fields but mail are its own.
+// loop is one goroutine of the express path. All fields but mail are its own.
 type loop struct {
 	id        int
 	loopCount int
@@ -63,6 +63,7 @@ type loop struct {
 	events  [256]unix.EpollEvent
 	sources []source // by descriptor
 	now     int64    // CLOCK_MONOTONIC ns when the round began
+	yielded int64    // when others had a chance last
 
 	conns    []*conn
 	requests table
@@ -141,14 +142,12 @@ func newLoop(g *gateway, id int) (*loop, error) {
 	return l, l.watch(l.mail.wake, unix.EPOLLIN, source{kind: aMailbox})
 }
 
-// run turns until the loop has drained. It keeps its OS thread to itself: the
-// raw system calls of the express path are not known to the scheduler.
+// run turns until the loop has drained.
 func (l *loop) run() {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	for !l.drained {
 		n := l.wait()
 		l.now = dispatch.Monotonic()
+		l.yield()
 		for i := range n {
 			l.handle(&l.events[i])
 		}
@@ -160,6 +159,17 @@ func (l *loop) run() {
 	l.sheet.report()
 	l.letGoOfLanes()
 	_ = unix.Close(l.epfd)
+}
+
+// yield gives the processor up now and then, which costs nothing if nobody else wants
+// it, and begins a new turn of the scheduler. From a goroutine whose turn is longer than
+// 10 ms Go's monitor takes the processor as soon as it waits in a system call; the monitor's
+// thread then wakes for every event that the loop does, and watches it every 20 µs.
+func (l *loop) yield() {
+	if l.now-l.yielded >= turnLimit {
+		l.yielded = l.now
+		runtime.Gosched()
+	}
 }
 
 // wait returns the events of the next round: at once while there is work, and
@@ -313,7 +323,7 @@ type mailbox struct {
 	shut  bool
 }
 
-// post has f run on l's thread, soon. It reports false when the loop has ended
+// post has f run by l, soon. It reports false when the loop has ended
 // and f will never run.
 func (l *loop) post(f func(*loop)) bool {
 	m := &l.mail

@@ -11,7 +11,7 @@ import (
 // alone says nothing of the goroutine that obeys.
 func ProbeOrder(number int) dispatch.Tuple { return dispatch.Tuple{"probe", int64(number)} }
 
-// probe carries it out. The thread of a loop must not wait for the master, so the
+// probe carries it out. A loop must not wait for the master, so the
 // answer is sent from elsewhere; at most one is on its way for each order.
 func (g *gateway) probe(o *order) error {
 	number := o.number(1)
