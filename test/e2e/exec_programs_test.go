@@ -17,6 +17,8 @@ type stranger struct {
 	options []string
 	command []string
 	cut     int // connections that its way of leaving may cost
+	// nonblocking: its socket is as with NonBlocking=yes in the unit.
+	nonblocking bool
 }
 
 // strangers are run as they are. In their texts DIR, PORT, PYTHON and SELF are filled in.
@@ -52,7 +54,7 @@ http {
   server { listen PORT; location / { return 200 "hello"; } }
 }
 `},
-			options: []string{"--nonblocking", "--stop-signal", "QUIT", "--env", "NGINX=3;"},
+			options: []string{"--stop-signal", "QUIT", "--env", "NGINX=3;"}, nonblocking: true,
 			command: []string{"nginx", "-c", "DIR/nginx.conf"},
 		},
 		{
@@ -95,6 +97,9 @@ func TestExecRunsOtherPeoplesPrograms(t *testing.T) {
 			c.need(t)
 			dir, file, address := t.TempDir(), (*os.File)(nil), ""
 			file, address = listening(t, "tcp", "127.0.0.1:0")
+			if c.nonblocking {
+				file = nonblocking(t, file)
+			}
 			exe, err := os.Executable()
 			if err != nil {
 				t.Fatal(err)

@@ -33,6 +33,22 @@ func listening(t *testing.T, network, address string) (file *os.File, at string)
 	return file, at
 }
 
+// nonblocking returns another descriptor of a socket, whose Fd leaves it non-blocking:
+// that of a file which Go itself made so makes it blocking again.
+func nonblocking(t *testing.T, file *os.File) *os.File {
+	t.Helper()
+	fd, err := unix.FcntlInt(file.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.SetNonblock(fd, true); err != nil {
+		t.Fatal(err)
+	}
+	other := os.NewFile(uintptr(fd), file.Name())
+	t.Cleanup(func() { _ = other.Close() })
+	return other
+}
+
 // ask makes one request on a connection of its own.
 func ask(t *testing.T, network, address, path, body string) {
 	t.Helper()
