@@ -27,8 +27,12 @@ const (
 	reasonLimit = 16 << 10
 )
 
-// errNoBinary reports that the master was not told where its binary is.
-var errNoBinary = errors.New("this master does not know where its binary is")
+var (
+	// errNoBinary reports that the master was not told where its binary is.
+	errNoBinary = errors.New("this master does not know where its binary is")
+	// errInterrupted reports that a signal came before the exec, which would have lost it.
+	errInterrupted = errors.New("a signal came")
+)
 
 // Resume is a service that an image of this process goes on with. It is for one
 // goroutine.
@@ -87,13 +91,18 @@ func (r *Resume) Return(cfg Config, reason error) error {
 	if cfg.HoldSignals != nil {
 		cfg.HoldSignals()
 	}
-	numbers := append(append([]int{r.state, r.old}, r.signals...), received(cfg.Signals)...)
-	err := execute(fmt.Sprintf("/proc/self/fd/%d", r.old), cfg, numbers, ReturnedVariable+"="+text)
+	numbers := append([]int{r.state, r.old}, r.signals...)
+	err := errInterrupted
+	for errors.Is(err, errInterrupted) {
+		numbers = append(numbers, received(cfg.Signals)...)
+		err = execute(fmt.Sprintf("/proc/self/fd/%d", r.old), cfg, numbers, ReturnedVariable+"="+text)
+	}
 	return fmt.Errorf("%w; return to the image before: %w", reason, err)
 }
 
 // execute executes the program at path in place of this one. numbers are what
-// [ResumeVariable] holds. It returns only if that fails.
+// [ResumeVariable] holds. It returns only if that fails, with errInterrupted if signals
+// came that are not among them.
 func execute(path string, cfg Config, numbers []int, more ...string) error {
 	for _, fd := range numbers[:2] {
 		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0); err != nil {
@@ -105,7 +114,14 @@ func execute(path string, cfg Config, numbers []int, more ...string) error {
 		texts[i] = strconv.Itoa(n)
 	}
 	env := append(slices.Clone(cfg.Env), ResumeVariable+"="+strings.Join(texts, ","))
-	err := syscall.Exec(path, cfg.Args, append(env, more...))
+	env = append(env, more...)
+	if cfg.HoldSignals != nil { // again, and at the last moment: threads that came since hold nothing
+		defer cfg.HoldSignals()()
+	}
+	err := errInterrupted
+	if len(cfg.Signals) == 0 {
+		err = syscall.Exec(path, cfg.Args, env)
+	}
 	unix.CloseOnExec(numbers[0])
 	unix.CloseOnExec(numbers[1])
 	return fmt.Errorf("execute %s: %w", path, err)
@@ -197,13 +213,18 @@ func (m *master) depart(st *state) (signals []int, err error) {
 	if m.cfg.HoldSignals != nil { // last: those that cannot be held end the next image
 		defer m.cfg.HoldSignals()()
 	}
-	signals = received(m.cfg.Signals)
-	for _, sig := range signals {
-		if sig == int(unix.SIGTERM) || sig == int(unix.SIGINT) || sig == int(unix.SIGQUIT) {
-			return signals, errLeaving
+	for {
+		signals = append(signals, received(m.cfg.Signals)...)
+		for _, sig := range signals {
+			if sig == int(unix.SIGTERM) || sig == int(unix.SIGINT) || sig == int(unix.SIGQUIT) {
+				return signals, errLeaving
+			}
+		}
+		err := execute(m.path, m.cfg, append([]int{fd, m.self}, signals...))
+		if !errors.Is(err, errInterrupted) {
+			return signals, err
 		}
 	}
-	return signals, execute(m.path, m.cfg, append([]int{fd, m.self}, signals...))
 }
 
 // resume takes the service over from the image before, and goes on with the reload.

@@ -63,16 +63,14 @@ func (s *signals) receive() <-chan os.Signal {
 func (s *signals) hold() (resume func()) {
 	runtime.LockOSThread() // the thread that executes leaves its mask to the next image
 	set := setOf(append(heldSignals(), endingSignals()...))
-	everywhere := maskEverywhere(unix.SIG_BLOCK, &set)
-	if !everywhere {
-		_ = unix.PthreadSigmask(unix.SIG_BLOCK, &set, nil) // the arguments are right
-	}
 	signal.Ignore(syscall.SIGHUP)
-	// Those that the runtime has taken are on their way to the channel. That they have
-	// arrived only Stop can tell, and for a channel of its own it stops nothing.
-	flush := make(chan os.Signal, 1)
-	signal.Notify(flush, syscall.SIGWINCH)
-	signal.Stop(flush)
+	everywhere := false
+	for range 2 { // what the first needs threads for, which are born with nothing blocked, is there for the second
+		if everywhere = maskEverywhere(unix.SIG_BLOCK, &set); !everywhere {
+			_ = unix.PthreadSigmask(unix.SIG_BLOCK, &set, nil) // the arguments are right
+		}
+		flush()
+	}
 	for _, sig := range waiting(endingSignals()) { // since a moment ago: this image can obey them still
 		select {
 		case s.channel <- sig:
@@ -86,6 +84,14 @@ func (s *signals) hold() (resume func()) {
 		}
 		runtime.UnlockOSThread()
 	}
+}
+
+// flush returns when the signals that the runtime has taken have arrived in the channel.
+// Only Stop can tell, and for a channel of its own it stops nothing.
+func flush() {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGWINCH)
+	signal.Stop(c)
 }
 
 // takeOver is receive for an image that was executed by another, which has held the

@@ -247,10 +247,8 @@ func TestAStopEmptiesTheAcceptQueue(t *testing.T) {
 	s.stderr.await(t, 1, "stopping:", "reason=SIGTERM")
 	s.kill(gateway, syscall.SIGCONT)
 	for _, c := range clients {
-		if a := c.wants("GET", 200, "hello"); !a.close {
-			t.Error("the response does not say that it is the last")
-		}
+		c.wants("GET", 200, "hello")
+		c.closed() // said in the response, unless that was on its way when the order came
 	}
-	s.hangUp()
 	s.expect(0)
 }
