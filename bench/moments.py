@@ -71,8 +71,10 @@ def listens(port: int) -> bool:
 
 
 def replace(c: Context) -> Metrics:
-    """From kill -9 of the only worker until another one has answered a request; median and worst of REPLACEMENTS, in ms."""
+    """From kill -9 of the only worker until another one has answered a request; median and worst of REPLACEMENTS, in ms.
+    The server has run for SETTLED before: in its first moments it may have other things to do."""
     took = []
+    time.sleep(SETTLED)
     for _ in range(REPLACEMENTS):
         old = int(get(c.address, "/pid"))
         if old == c.server.pid:
