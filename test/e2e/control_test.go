@@ -351,7 +351,7 @@ func TestQueuesAndManyWorkers(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "web")
 	s := serveControlled(t, launch{app: "plain", args: []string{"-w", "1"}, bind: []string{"127.0.0.1:0", "unix:" + socket}})
 	gateway := s.the("gateway")
-	s.kill(gateway, syscall.SIGSTOP)
+	s.freeze(gateway)
 	for n, count := range []int{3, 2} {
 		for range count {
 			s.dialTo(n)

@@ -29,13 +29,6 @@ func (s *service) successor(first int) (pid int) {
 	return pid
 }
 
-// halt stops a process, and returns when it does nothing any more.
-func (s *service) halt(pid int) {
-	s.t.Helper()
-	s.kill(pid, syscall.SIGSTOP)
-	s.until("it has stopped", func() bool { state, _ := stat(pid); return state == 'T' })
-}
-
 // After the end of a reload was reported, whoever connects is served by the new
 // gateway: the report waits until the one before has confirmed that it accepts no
 // more. TLS shows who serves, because such connections cannot be passed on: those of
@@ -60,7 +53,7 @@ func TestAReloadIsOverWhenOnlyOneGatewayAccepts(t *testing.T) {
 	}
 	config(2)
 	first := s.the("gateway")
-	s.halt(first)
+	s.freeze(first)
 	over := reload()
 	next := s.successor(first)
 	if version, _ := s.askTLS(); version != "2" {
@@ -83,7 +76,7 @@ func TestAReloadIsOverWhenOnlyOneGatewayAccepts(t *testing.T) {
 	s.stderr.await(t, 1, "indrik.master: reload done")
 	// One that obeys no more is not waited for for ever.
 	config(3)
-	s.halt(next)
+	s.freeze(next)
 	if err := <-reload(); err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +138,7 @@ func TestAGatewayKilledWhileHandingOver(t *testing.T) {
 				clients[i].ask("GET / HTTP/1.1\r\nHost: test\r\n\r\n", "GET", 200, "hello")
 			}
 			first := s.the("gateway")
-			s.halt(first)
+			s.freeze(first)
 			config(2)
 			s.kill(s.pid, syscall.SIGHUP)
 			next := s.successor(first)
@@ -209,17 +202,17 @@ func (s *service) passOneLot(first, next int) {
 		s.until("connections are on their way", func() bool { return s.watched(first) <= watched-lot })
 		time.Sleep(50 * time.Millisecond) // between this and the sending there is nothing to be seen
 	}
-	s.halt(next)
+	s.freeze(next)
 	before := descriptors(s.t, next)
 	send()
-	s.halt(first)
+	s.freeze(first)
 	s.kill(next, syscall.SIGCONT)
 	s.until("the first message is taken", func() bool { return descriptors(s.t, next) >= before+lot })
 	time.Sleep(20 * time.Millisecond) // to see whether more come
 	if more := descriptors(s.t, next) - before; more >= 2*lot {
 		s.t.Fatalf("%d descriptors came with one message", more)
 	}
-	s.halt(next)
+	s.freeze(next)
 	send()
 }
 

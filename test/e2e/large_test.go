@@ -13,6 +13,8 @@ const (
 	huge = 200 * mega
 	// roomy is how much memory a process may need for it.
 	roomy = 64 * mega
+	// shadow is how much of it the race detector has for each byte that Go uses, at least.
+	shadow = 1
 )
 
 // frugal notes the peak memory of gateway and worker, and returns a check that
@@ -23,10 +25,14 @@ func (s *service) frugal() (check func(what string)) {
 	for _, pid := range []int{s.pid, s.the("gateway"), s.the("worker")} {
 		before[pid] = peak(s.t, pid)
 	}
+	limit := int64(roomy)
+	if raceEnabled {
+		limit *= 1 + shadow
+	}
 	return func(what string) {
 		s.t.Helper()
 		for pid, was := range before {
-			if grew := peak(s.t, pid) - was; grew > roomy {
+			if grew := peak(s.t, pid) - was; grew > limit {
 				s.t.Errorf("%s: the %s's memory grew by %d MB", what, role(pid), grew/mega)
 			}
 		}

@@ -31,7 +31,7 @@ func TestTheLineAboutADeathNamesTheRequests(t *testing.T) {
 		// The line is written without the gateway too, with what the scoreboard tells.
 		first, worker = s.held("62")
 		gateway := s.the("gateway")
-		s.kill(gateway, syscall.SIGSTOP)
+		s.freeze(gateway)
 		s.kill(worker, syscall.SIGKILL)
 		line = s.stderr.await(t, 1, "worker ended", fmt.Sprintf("pid=%d", worker), "requests=1", "held=")
 		if strings.Contains(line, "/hold/") {

@@ -236,7 +236,7 @@ func TestAStopEmptiesTheAcceptQueue(t *testing.T) {
 	t.Parallel()
 	s := serve(t, launch{app: "plain", args: []string{"-w", "1"}})
 	gateway := s.the("gateway")
-	s.kill(gateway, syscall.SIGSTOP)
+	s.freeze(gateway)
 	var clients []*client
 	for range 30 {
 		c := s.client()
