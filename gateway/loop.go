@@ -147,7 +147,6 @@ func (l *loop) run() {
 	for !l.drained {
 		n := l.wait()
 		l.now = dispatch.Monotonic()
-		l.yield()
 		for i := range n {
 			l.handle(&l.events[i])
 		}
@@ -161,14 +160,14 @@ func (l *loop) run() {
 	_ = unix.Close(l.epfd)
 }
 
-// yield gives the processor up now and then, which costs nothing if nobody else wants
-// it, and begins a new turn of the scheduler. From a goroutine whose turn is longer than
-// 10 ms Go's monitor takes the processor as soon as it waits in a system call; the monitor's
-// thread then wakes for every event that the loop does, and watches it every 20 µs.
+// yield gives the processor up now and then, when there is nothing to do, and so begins a
+// new turn of the scheduler. From a goroutine whose turn is longer than 10 ms Go's monitor
+// takes the processor as soon as it waits in a system call; the monitor's thread then wakes
+// for every event that the loop does, and watches it every 20 µs.
 func (l *loop) yield() {
 	if l.now-l.yielded >= turnLimit {
-		l.yielded = l.now
-		runtime.Gosched()
+		runtime.Gosched() // others may keep us waiting for longer than the limit
+		l.yielded = dispatch.Monotonic()
 	}
 }
 
@@ -181,6 +180,7 @@ func (l *loop) wait() int {
 		if l.now < l.searchUntil || l.acceptAgain != 0 {
 			limit = waitShort
 		}
+		l.yield()
 		n, err = unix.EpollWait(l.epfd, l.events[:], limit)
 	}
 	if err != nil && err != unix.EINTR {
