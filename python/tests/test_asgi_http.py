@@ -228,7 +228,7 @@ def test_no_descriptor_is_left(shop):
         for app in ("hello", "pieces", "large", "early_end"):
             shop.get(app)
         shop.get("hello", None, file.fileno())
-    until(lambda: shop.fds() == before)
+    until(lambda: shop.fds() <= before)  # fewer: what was before it had not gone yet
 
 
 @pytest.fixture(scope="module")
