@@ -33,7 +33,7 @@ const (
 	// connection that was accepted but has sent nothing yet.
 	firstRequestTime = int64(time.Second)
 
-	turnLimit    = int64(8 * time.Millisecond)
+	turnLimit    = int64(8 * time.Millisecond) // below the 10 ms of Go's monitor: see yield
 	beatPeriod   = int64(100 * time.Millisecond)
 	sweepPeriod  = int64(250 * time.Millisecond)
 	waitLimit    = 500                     // ms; a loop turns at least this often, to beat and to sweep
