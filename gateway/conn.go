@@ -59,6 +59,7 @@ type conn struct {
 	out     []byte // what is left to write
 	request *request
 
+	talk    *smallTalk  // lent: the conversation that the loop carries, or nil
 	partial *http1.Head // the parser of a head that comes in pieces
 
 	unannounced bool       // its PROXY header has not come yet
@@ -159,7 +160,9 @@ func (l *loop) connReady(c *conn, events uint32) {
 	case lingering:
 		l.linger(c)
 	case lent:
-		if events&(unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+		if c.talk != nil {
+			l.talkReady(c.talk, events)
+		} else if events&(unix.EPOLLHUP|unix.EPOLLERR) != 0 {
 			c.left = true
 			l.clientLeft(c)
 		} else if c.ended {

@@ -26,7 +26,9 @@ const (
 	closeTime = 5 * time.Second
 )
 
-// conversation is a WebSocket between a client and its application.
+// conversation is a WebSocket between a client and its application. It begins with a
+// smallTalk, of the loop, where it can; then, or from the beginning, two goroutines have
+// it:
 //
 //	listen (a goroutine):     client ──frames──▶ in ──message──▶ worker
 //	speak (the exchange's):   client ◀──frames── out ◀──message── worker
@@ -43,19 +45,21 @@ type conversation struct {
 	pulse  pulse
 	buffer []byte // of listen
 
+	settled  chan struct{} // closed when no loop carries the conversation, and none will
+	recalled bool          // none is to; the loop's
+	rest     *smallTalk    // what the loop left to be done, or nil
+
 	telling sync.Mutex
 	told    bool // the application knows that it is over: no message follows
 }
 
 func newConversation(x *exchange, worker *dispatch.Channel, deflate bool) *conversation {
-	v := &conversation{x: x, worker: worker}
+	v := &conversation{x: x, worker: worker, settled: make(chan struct{})}
 	var pool *websocket.Pool
 	if deflate {
 		pool = &x.gateway.deflate
 	}
 	v.out = clientWriter{sock: x.sock, patience: x.patience, turn: make(chan struct{}, 1), deflate: pool}
-	client := io.MultiReader(bytes.NewReader(x.data), fromClient{v})
-	v.in = websocket.NewReader(client, x.gateway.config.WebSocket.MaxSize, pool, v.control)
 	return v
 }
 
@@ -63,11 +67,15 @@ func newConversation(x *exchange, worker *dispatch.Channel, deflate bool) *conve
 func (v *conversation) run() {
 	_ = v.x.sock.SetReadDeadline(time.Time{}) // sockets have deadlines
 	stop := v.keepAlive(v.x.gateway.config.WebSocket)
+	v.smallTalk()
+	client := io.MultiReader(bytes.NewReader(v.x.data), fromClient{v})
+	v.in = websocket.NewReader(client, v.x.gateway.config.WebSocket.MaxSize, v.out.deflate, v.control)
 	listening := make(chan struct{})
 	go func() {
 		defer close(listening)
 		v.listen()
 	}()
+	v.resume()
 	v.speak()
 	<-listening
 	stop()
@@ -231,6 +239,7 @@ func (v *conversation) tell(code int, reason string) {
 
 // goAway ends the conversation because the gateway does.
 func (v *conversation) goAway() {
+	v.recall()
 	v.out.close(websocket.CodeRestart, "")
 	v.awaitClose()
 	v.tell(websocket.CodeRestart, "")
@@ -254,23 +263,28 @@ func (v *conversation) speak() {
 			v.awaitClose()
 			return
 		}
-		err = v.obey(m, fds)
-		closeFDs(fds)
-		switch {
-		case err == nil:
-		case errors.Is(err, errClientLeft):
-			_ = v.x.sock.SetReadDeadline(time.Now()) // listen tells the application
-		default:
-			v.x.gateway.log.Error("message refused", "error", err)
-			v.out.close(websocket.CodeInternalError, "")
-			v.awaitClose()
-		}
+		v.act(m, fds)
+	}
+}
+
+// act obeys one message of the application, or ends the conversation. It closes fds.
+func (v *conversation) act(msg []byte, fds []int) {
+	err := v.obey(msg, fds)
+	closeFDs(fds)
+	switch {
+	case err == nil:
+	case errors.Is(err, errClientLeft):
+		_ = v.x.sock.SetReadDeadline(time.Now()) // listen tells the application
+	default:
+		v.x.gateway.log.Error("message refused", "error", err)
+		v.out.close(websocket.CodeInternalError, "")
+		v.awaitClose()
 	}
 }
 
 // obey does what one message of the application says.
 func (v *conversation) obey(msg []byte, fds []int) error {
-	m, err := readMessage(msg)
+	m, err := readMessage(new(dispatch.Reader), msg)
 	switch {
 	case err != nil:
 		return fmt.Errorf("%w: %w", errBadReply, err)

@@ -55,10 +55,37 @@ func (k *pinger) tick() {
 	}
 	if !now.Before(k.next) {
 		k.next = now.Add(k.interval)
-		if k.v.out.ping() && k.timeout > 0 && k.due.IsZero() {
-			k.pinged, k.due = dispatch.Monotonic(), now.Add(k.timeout)
+		if k.v.atSmallTalk() {
+			k.v.x.loop.post(k.pingByLoop)
+		} else if k.v.out.ping() {
+			k.expect(now)
 		}
 	}
+	k.wind()
+}
+
+// pingByLoop pings the client of a conversation that the loop carries.
+func (k *pinger) pingByLoop(l *loop) {
+	if !l.pingIn(k.v) {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.stopped {
+		k.expect(time.Now())
+		k.wind()
+	}
+}
+
+// expect notes that a ping went out.
+func (k *pinger) expect(now time.Time) {
+	if k.timeout > 0 && k.due.IsZero() {
+		k.pinged, k.due = dispatch.Monotonic(), now.Add(k.timeout)
+	}
+}
+
+// wind sets the timer for what comes next.
+func (k *pinger) wind() {
 	wait := k.next
 	if !k.due.IsZero() && k.due.Before(wait) {
 		wait = k.due
@@ -75,6 +102,7 @@ func (k *pinger) stop() {
 
 // lost ends a conversation whose client does not answer.
 func (v *conversation) lost() {
+	v.recall()
 	v.out.close(websocket.CodeInternalError, "keepalive ping timeout")
 	_ = v.x.sock.SetReadDeadline(time.Now()) // listen tells the application
 }

@@ -22,6 +22,7 @@ type source struct {
 	worker   *worker
 	lane     *lane
 	listener *listener
+	talk     *smallTalk
 	// turn counts what had this descriptor's number. An event carries the turn
 	// that it was asked for in, because it may come after the number was closed
 	// and given out again in the same round.
@@ -37,6 +38,7 @@ const (
 	aConn
 	aReplySocket
 	aLane
+	aConversation
 )
 
 // worker is a loop's view of one worker: where its replies come from.
@@ -90,6 +92,7 @@ type loop struct {
 	inbox   *inbox
 	outbox  *outbox
 	batch   []*request
+	gist    gist
 	notes   []byte // what workers are told of clients that left
 	reader  dispatch.Reader
 	date    dateCache
@@ -203,6 +206,8 @@ func (l *loop) handle(e *unix.EpollEvent) {
 		l.accept(s.listener)
 	case aLane:
 		s.lane.full = false // flush follows
+	case aConversation:
+		l.workerReady(s.talk, e.Events)
 	case aMailbox:
 		l.mail.open(l)
 	case nothing:
@@ -300,6 +305,9 @@ func (l *loop) sweepConns() {
 			l.clientLeft(c)
 		}
 		l.sweepSending(c)
+		if c.talk != nil {
+			l.sweepTalk(c.talk)
+		}
 		if c.deadline == 0 || l.now < c.deadline {
 			continue
 		}

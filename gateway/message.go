@@ -20,9 +20,8 @@ type message struct {
 }
 
 // readMessage copies nothing: a message goes out to its client before the next is
-// received. The errors say what is wrong with it.
-func readMessage(raw []byte) (m message, err error) {
-	var r dispatch.Reader
+// received. r is what it is read with. The errors say what is wrong with it.
+func readMessage(r *dispatch.Reader, raw []byte) (m message, err error) {
 	r.Reset(raw)
 	n, err := r.Tuple()
 	if err != nil {
@@ -35,16 +34,16 @@ func readMessage(raw []byte) (m message, err error) {
 	switch {
 	case string(verb) == "close" && n == 3:
 		m.verb = "close"
-		err = m.readClose(&r)
+		err = m.readClose(r)
 	case string(verb) == "text" && n == 2:
 		m.verb, m.op = "text", websocket.Text
-		err = m.readContent(&r, r.Str)
+		err = m.readContent(r, (*dispatch.Reader).Str)
 		if err == nil && !utf8.Valid(m.data) {
 			err = errors.New("text with lone surrogates")
 		}
 	case string(verb) == "bytes" && n == 2:
 		m.verb, m.op = "bytes", websocket.Binary
-		err = m.readContent(&r, r.Bytes)
+		err = m.readContent(r, (*dispatch.Reader).Bytes)
 	default:
 		err = fmt.Errorf("%.40q with %d items in a conversation", verb, n)
 	}
@@ -54,7 +53,7 @@ func readMessage(raw []byte) (m message, err error) {
 	return m, err
 }
 
-func (m *message) readContent(r *dispatch.Reader, read func() ([]byte, error)) error {
+func (m *message) readContent(r *dispatch.Reader, read func(*dispatch.Reader) ([]byte, error)) error {
 	kind, err := r.Kind()
 	if err != nil {
 		return err
@@ -62,7 +61,7 @@ func (m *message) readContent(r *dispatch.Reader, read func() ([]byte, error)) e
 	if kind == dispatch.KindNone {
 		return r.None()
 	}
-	if m.data, err = read(); m.data == nil {
+	if m.data, err = read(r); m.data == nil {
 		m.data = []byte{} // there is one, and it is empty
 	}
 	return err

@@ -34,7 +34,7 @@ func TestReadMessage(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			m, err := readMessage(raw)
+			m, err := readMessage(new(dispatch.Reader), raw)
 			switch {
 			case c.want != "":
 				if err == nil || !strings.Contains(err.Error(), c.want) {
@@ -74,7 +74,7 @@ func TestReadMessageCopiesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := readMessage(raw)
+	m, err := readMessage(new(dispatch.Reader), raw)
 	if err != nil {
 		t.Fatal(err)
 	}

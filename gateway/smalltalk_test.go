@@ -1,0 +1,153 @@
+package gateway
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/indrik/indrik/dispatch"
+	"github.com/indrik/indrik/websocket"
+)
+
+// Wherever the bytes of a client are cut, and whatever makes the loop hand the
+// conversation to goroutines in the middle of them: every message comes back, once and
+// in order.
+func TestHandingBackLosesNothing(t *testing.T) {
+	long := strings.Repeat("long ", 20_000)
+	odd := map[string]struct{ said, echo string }{
+		"nothing":   {},
+		"fragments": {masked(0x01, "frag") + masked(0x89, "between") + masked(0x80, "ment"), "fragment"},
+		"file":      {masked(0x81, long), long},
+		"largest":   {masked(0x82, long[:inlineMessage]), long[:inlineMessage]},
+		"cut":       {masked(0x01, "") + masked(0x80, "é"), "é"},
+	}
+	for name, o := range odd {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := newTalk(t, nil, echo)
+			want, said := []string{}, ""
+			for i := range 40 {
+				if i == 20 && o.said != "" {
+					want, said = append(want, o.echo), said+o.said
+				}
+				text := fmt.Sprintf("message %d é %s", i, strings.Repeat("x", 7*i))
+				want, said = append(want, text), said+masked(0x81, text)+masked(0x8a, "unasked")+masked(0x89, "ping")
+			}
+			for _, step := range []int{len(said), 1 << 12, 61} {
+				c, _ := g.upgrade("")
+				go func() {
+					for rest := said; rest != ""; rest = rest[min(step, len(rest)):] {
+						_, _ = io.WriteString(c, rest[:min(step, len(rest))])
+					}
+				}()
+				pongs := 0
+				for _, text := range want {
+					first, payload := c.hearFrame()
+					for ; first == 0x8a; first, payload = c.hearFrame() {
+						pongs++
+					}
+					if payload != text {
+						t.Fatalf("in steps of %d: got frame %#x %.40q, want %.40q", step, first, payload, text)
+					}
+				}
+				if pongs == 0 {
+					t.Errorf("in steps of %d: no ping was answered", step)
+				}
+				_ = c.Close()
+			}
+		})
+	}
+}
+
+// What an application says to its client comes in order, too, when a file or its close
+// stands between small messages, and also to a client that is slow to take it.
+func TestWhatIsSaidComesInOrder(t *testing.T) {
+	const count = 300
+	g := newTalk(t, nil, func(k *talk) {
+		k.say("accept", nil, dispatch.List{})
+		for i := range count {
+			text := fmt.Sprintf("%d %s", i, strings.Repeat("x", 16*i))
+			if i == count/2 {
+				fd := memfd(k.t, strings.Repeat("file ", 30_000))
+				check(k.t, k.Send(dispatch.Tuple{"text", nil}, fd))
+				check(k.t, unix.Close(fd))
+			}
+			k.say("text", text)
+		}
+		k.say("close", 4000, "enough")
+		for m := k.next(); m != nil && m[0] != "disconnect"; m = k.next() {
+		}
+		k.done()
+	})
+	c, _ := g.upgrade("")
+	for i := range count {
+		if i == count/2 {
+			c.hearsFrame(0x81, strings.Repeat("file ", 30_000))
+		}
+		c.hearsFrame(0x81, fmt.Sprintf("%d %s", i, strings.Repeat("x", 16*i)))
+	}
+	c.hearsFrame(0x88, string(websocket.AppendClose(nil, 4000, "enough")[2:]))
+	c.say(masked(0x88, "\x0f\xa0"))
+	c.closed()
+}
+
+// A client that takes nothing for too long is given up while the loop carries the
+// conversation; the others go on.
+func TestAClientThatTakesNothing(t *testing.T) {
+	heard := make(chan string, 1)
+	patient := func(c *Config) { c.Patience = 300 * time.Millisecond }
+	g := newTalk(t, patient, func(k *talk) {
+		k.say("accept", nil, dispatch.List{})
+		go func() {
+			for k.Send(dispatch.Tuple{"bytes", make([]byte, 60_000)}) == nil {
+			}
+		}()
+		heard <- fmt.Sprint(k.next())
+		k.done()
+	})
+	c, _ := g.upgrade("")
+	select {
+	case got := <-heard:
+		if got != "[disconnect 1006 ]" {
+			t.Errorf("the application heard %s", got)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("the application was not told")
+	}
+	_ = c.Close()
+}
+
+// Garbage for each message would be paid for by all clients of the loop.
+func TestSmallTalkAllocatesNothing(t *testing.T) {
+	b := newBench(t)
+	l := b.loop
+	ours, theirs, err := dispatch.SocketPair()
+	need(t, err)
+	x := &exchange{loop: l, gateway: l.gateway, conn: b.conn}
+	v := newConversation(x, nil, false)
+	l.enter(b.conn, lent)
+	l.beginTalk(&smallTalk{v: v, worker: ours, ended: make(chan struct{})})
+	frame := []byte(masked(0x81, "a message of sixty-four bytes, as the benchmark of echoes has them"))
+	turn := func() {
+		_, err := unix.Write(b.client, frame)
+		need(t, err)
+		l.talkReady(b.conn.talk, unix.EPOLLIN)
+		n, err := readFD(theirs, b.received)
+		need(t, err)
+		_, err = writeFD(theirs, b.received[:n])
+		need(t, err)
+		l.workerReady(b.conn.talk, unix.EPOLLIN)
+		n, err = readFD(b.client, b.received)
+		if err != nil || n != len(frame)-4 {
+			t.Fatalf("the echo has %d bytes, %v", n, err)
+		}
+	}
+	turn()
+	if n := testing.AllocsPerRun(500, turn); n > 0 {
+		t.Errorf("%v allocations for a message and its echo; want none", n)
+	}
+}
