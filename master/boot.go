@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -20,6 +21,26 @@ import (
 // spareSlots is how far TTIN may raise the number of workers past what was
 // configured: the scoreboard has a fixed size.
 const spareSlots = 64
+
+// start brings the processes up. False: there is nothing to run, because it failed or because no more than a check was
+// asked for.
+func (m *master) start(ctx context.Context) (serving bool, err error) {
+	// A collection in these milliseconds would find nothing, and keep the interpreter waiting.
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	values, hooks, err := m.begin(ctx)
+	if err == nil && (values.CheckConfig() || values.PrintConfig()) {
+		return false, m.check(ctx, values, hooks)
+	}
+	if err == nil {
+		err = m.prepare(ctx, values, hooks)
+	}
+	if err != nil {
+		m.tellFailure(err)
+		return false, err
+	}
+	m.launch()
+	return true, nil
+}
 
 // begin takes over what systemd gave, and settles the configuration, for which a mold may have to run a file, and
 // tells its hooks.

@@ -16,6 +16,9 @@ const (
 	// socket for every loop, and the kernel limits descriptors in flight to
 	// RLIMIT_NOFILE. A fork takes milliseconds, so more would gain nothing.
 	forksAtOnce = 8
+	// firstWord is how long the first worker is alone at most. The loop comes by
+	// again when it has said something, or with its next tick.
+	firstWord = 20 * time.Millisecond
 )
 
 // generation is one mold with its workers and their lane, made from one reading
@@ -104,7 +107,7 @@ func (g *generation) want(slot pool.SlotID) {
 
 // spawn hands the mold as many of the waiting orders as it may have at once.
 func (g *generation) spawn(now time.Time) {
-	for len(g.queue) > 0 && g.mold.able() && g.pending() < forksAtOnce {
+	for len(g.queue) > 0 && g.mold.able() && g.pending() < forksAtOnce && !g.opening(now) {
 		w := g.queue[0]
 		g.queue = g.queue[1:]
 		if err := g.order(w, now, g.plan.loops()); err != nil {
@@ -112,6 +115,20 @@ func (g *generation) spawn(now time.Time) {
 			g.pool.SpawnFailed(w.slot, err)
 		}
 	}
+}
+
+// opening reports that the first worker of a generation that was never ready is on its way to its first word, or has
+// not had a moment for it. Clients wait for this one; the fork of the next would take the processor from it before it has begun.
+func (g *generation) opening(now time.Time) bool {
+	if g.course.Load() != nil {
+		return false
+	}
+	for _, w := range g.workers {
+		if !w.ordered.IsZero() && w.death == nil && w.stacks == nil && now.Sub(w.ordered) < firstWord {
+			return true
+		}
+	}
+	return false
 }
 
 // order tells the mold to fork w.

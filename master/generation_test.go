@@ -95,3 +95,25 @@ func TestNoticeSeesThatWeWereStopped(t *testing.T) {
 		t.Errorf("awake: got %v, want %v", m.awake, now)
 	}
 }
+
+// The first worker is what clients wait for: no other is forked before it has begun, unless it keeps silent for longer
+// than that takes. Once one was ready, nobody waits for anybody.
+func TestTheFirstWorkerBeginsAlone(t *testing.T) {
+	g, w := idleGeneration(t)
+	now := w.ordered
+	if !g.opening(now.Add(firstWord - 1)) {
+		t.Error("another may be forked before the first has said a word")
+	}
+	if g.opening(now.Add(firstWord)) {
+		t.Error("a first worker that is silent keeps the others from being forked")
+	}
+	w.stacks = &stackFile{}
+	if g.opening(now) {
+		t.Error("others wait although the first has begun")
+	}
+	w.stacks = nil
+	g.course.Store(&course{iface: "wsgi", seats: 1})
+	if g.opening(now) {
+		t.Error("workers wait for each other although one of them was ready before")
+	}
+}

@@ -148,18 +148,9 @@ func Run(ctx context.Context, cfg Config) error {
 		return m.run(ctx)
 	}
 	defer m.release()
-	values, hooks, err := m.begin(ctx)
-	if err == nil && (values.CheckConfig() || values.PrintConfig()) {
-		return m.check(ctx, values, hooks)
-	}
-	if err == nil {
-		err = m.prepare(ctx, values, hooks)
-	}
-	if err != nil {
-		m.tellFailure(err)
+	if serving, err := m.start(ctx); !serving {
 		return err
 	}
-	m.launch()
 	return m.run(ctx)
 }
 

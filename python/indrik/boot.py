@@ -29,8 +29,10 @@ class Shelf:
     def __init__(self, sources: bytes, compiled: bytes) -> None:
         digest, self._sources = marshal.loads(sources)
         self._identity = _identity(digest)
-        known, _, code = compiled.partition(b"\n")
-        self._code: dict[str, bytes] = marshal.loads(code) if known == self._identity else {}
+        end = len(self._identity)
+        fits = compiled[: end + 1] == self._identity + b"\n"
+        # A view, because half a megabyte need not be copied once more.
+        self._code: dict[str, bytes] = marshal.loads(memoryview(compiled)[end + 1 :]) if fits else {}
         self._fresh = not self._code
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> machinery.ModuleSpec | None:

@@ -13,7 +13,6 @@ import os
 import socket
 import sys
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 
 from . import load, logfiles, privileges, trouble
@@ -119,6 +118,8 @@ class Logger:
 
     def now(self) -> str:
         """The time as in the access log."""
+        from datetime import datetime  # here, because it takes a millisecond and nobody may ask
+
         return datetime.now().astimezone().strftime("[%d/%b/%Y:%H:%M:%S %z]")
 
     def reopen_files(self) -> None:

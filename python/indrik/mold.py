@@ -79,7 +79,7 @@ def run(channel: Channel) -> Post | Status:
                 behind = False
                 late.ahead()
                 _offer(channel)
-                _freeze()
+                _tidy()
             order = channel.receive()
             if order is None:
                 return Status.DONE
@@ -176,7 +176,10 @@ def _cast(settings: Any, fds: list[int], found: config.Config) -> Cast:
     called = hooks.Hooks(found.hooks, hooks.Server(cfg, log, app))
     if options["preload_app"] or "asgi" in (options["worker_class"], options["interface"]):
         late.ahead()
-    _freeze()
+    if options["preload_app"]:
+        _tidy()  # an application leaves more behind than we do, and its memory counts in every worker
+    else:
+        _freeze()
     basis = (app, generation, name, loops, scoreboard, lane, options, setproctitle, identity)
     return Cast(*basis, hub, preloaded, called, before)
 
@@ -184,10 +187,20 @@ def _cast(settings: Any, fds: list[int], found: config.Config) -> Cast:
 def _freeze() -> None:
     """Everything here outlives all collections; out of the collector's sight its pages
     are not written to, and stay shared with the workers. PyPy's collector has no such
-    thing, and moves what it keeps."""
-    gc.collect()
+    thing, and moves what it keeps.
+
+    What our imports have left behind is kept too, until _tidy: to look for it would take some
+    milliseconds, and the first worker is waited for."""
     if hasattr(gc, "freeze"):
         gc.freeze()
+
+
+def _tidy() -> None:
+    """The same after a collection of all there is."""
+    if hasattr(gc, "unfreeze"):
+        gc.unfreeze()
+    gc.collect()
+    _freeze()
 
 
 def _offer(channel: Channel) -> None:

@@ -17,6 +17,11 @@ from .status import Status
 def attempt(app: str, options: dict[str, Any]) -> Application:
     """The application to serve: that of the setting paste if there is one, else the one
     that app names. Every way in which this can fail is a Failure."""
+    with load.Undisturbed():
+        return _attempt(app, options)
+
+
+def _attempt(app: str, options: dict[str, Any]) -> Application:
     if not options["paste"]:
         return load.attempt(app)
     try:

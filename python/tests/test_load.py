@@ -1,6 +1,7 @@
 """What MODULE[:EXPRESSION] may be, without a process."""
 
 import functools
+import gc
 import os
 
 import pytest
@@ -144,3 +145,26 @@ def test_the_interface_is_recognised(app, want):
 def test_asgi_2_is_refused_by_name(app):
     with pytest.raises(load.SpecError, match="ASGI 2"):
         load.interface(app)
+
+
+def test_imports_are_not_disturbed_by_the_collector():
+    """It looks seldom meanwhile, and as before afterwards, whatever the application raises."""
+    usual = gc.get_threshold()
+    with pytest.raises(SystemExit), load.Undisturbed():
+        assert gc.get_threshold()[0] > 10 * usual[0]
+        raise SystemExit
+    assert gc.get_threshold() == usual
+
+
+def test_what_the_application_says_of_the_collector_remains():
+    usual = gc.get_threshold()
+    try:
+        with load.Undisturbed():
+            gc.set_threshold(12_345, 6, 7)
+        assert gc.get_threshold()[:2] == (12_345, 6)
+        gc.set_threshold(0)
+        with load.Undisturbed():
+            assert gc.get_threshold()[0] == 0, "a collector that is off comes back"
+        assert gc.get_threshold()[0] == 0
+    finally:
+        gc.set_threshold(*usual)
