@@ -1,7 +1,7 @@
 """The asgi worker: many requests at a time on one event loop. Runs in the worker,
 after the fork and after the application is loaded.
 
-Requests come on the worker's own lane, each becomes a task (asgi_http.py,
+Requests come on the worker's own lane, each runs in a task (asgi_host.py, asgi_http.py,
 asgi_websocket.py), and what the application sends goes out as it sends it
 (asgi_reply.py). docs/protocol.md, "Lane" and "Reply".
 
@@ -15,11 +15,12 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
+from collections import deque
 from marshal import loads
 from time import monotonic, monotonic_ns
 from typing import TYPE_CHECKING, Any, Callable, TextIO
 
-from . import afterfork, asgi_deadline, asgi_loop, deadline, load, stacks, tracebacks, trouble
+from . import afterfork, asgi_deadline, asgi_host, asgi_loop, deadline, load, stacks, tracebacks, trouble
 from .asgi_body import FileBody, StreamBody
 from .asgi_http import Request
 from .asgi_lifespan import Lifespan, StartupFailed
@@ -87,7 +88,7 @@ class Worker:
         assert post.own is not None
         self.loop = loop
         self.errors = errors
-        self._app = post.hooks.around_async(post.worker, app)
+        self.app = post.hooks.around_async(post.worker, app)
         self._state = state
         self._post = post
         self._lane = post.own
@@ -98,6 +99,9 @@ class Worker:
         self._buffers = [bytearray(MAX_MESSAGE)]
         self._view = memoryview(self._buffers[0])
         self._held: dict[int, Request | Conversation] = {}
+        self.resting: list[asgi_host.Rest] = []  # tasks without a request
+        self.reading = True  # there may be more requests
+        self.waiting: deque[Request] = deque()  # taken, and without a task yet
         self._taken = 0
         self._likely, self._full = 1, 0  # requests to expect, and rounds in which there were as many
         self._answered = 0
@@ -169,8 +173,23 @@ class Worker:
     # The lane.
 
     def _take(self) -> None:
-        """Take what is on the lane. Called by the loop, which logs what is raised here and
-        goes on, so nothing may be.
+        """Take what is on the lane, and serve it. Called by the loop, which logs what is
+        raised here and goes on, so nothing may be.
+
+        First all is taken and then all is served, because a processor does the same thing
+        many times faster than different things in turn.
+        """
+        self._receive()
+        waiting, resting = self.waiting, self.resting
+        while waiting:
+            request = waiting.popleft()
+            if resting:
+                resting.pop().give(request)  # which goes on with others that wait
+            else:
+                request.task = self.loop.create_task(asgi_host.run(self, request))
+
+    def _receive(self) -> None:
+        """Take requests off the lane.
 
         This is a part of the cost of every request, so the usual one is made here, without
         a call that is not needed. To find the lane empty costs as much as to find it full,
@@ -178,8 +197,7 @@ class Worker:
         it had the last time, until that was too little for some rounds.
         """
         receive, buffers, view = self._lane.recvmsg_into, self._buffers, self._view
-        held, outlets, state, create_task = self._held, self._outlets, self._state, self.loop.create_task
-        limited = self._limited
+        held, outlets, state, waiting = self._held, self._outlets, self._state, self.waiting
         try:
             for taken in range(self._likely):
                 try:
@@ -203,21 +221,21 @@ class Worker:
                     outlet = outlets[number >> _LOOP_SHIFT]
                     if state is not None:
                         scope["state"] = state.copy()
-                    request: Request | Conversation
                     if type(body) is bytes and not fds:
-                        request = Request(self, number, outlet, body)
+                        request = Request(self, number, outlet, body, scope)
+                    elif body == "websocket":
+                        self._converse(number, outlet, scope, fds)
+                        continue
                     else:
-                        request = self._unusual(number, outlet, body, fds)
-                    if limited and type(request) is Request:
-                        request.begun = monotonic(), scope
-                        asgi_deadline.show(self._row, number)
-                    work = request.serve(self._app, scope)
+                        request = Request(self, number, outlet, self._source(body, fds), scope)
                 except (EOFError, ValueError, TypeError, IndexError, OSError) as error:
                     close_all(fds)
                     raise WireError(f"not a request: {error}") from error
                 held[number] = request
-                # Eager tasks (3.12) were measured and saved nothing; this one is in nobody's way.
-                request.task = create_task(work)
+                waiting.append(request)
+                if self._limited:
+                    request.begun = monotonic()
+                    asgi_deadline.show(self._row, number)
                 self._taken += 1
                 if self._taken == self._leave_after:
                     self._ask_to_leave("max_requests")
@@ -227,15 +245,19 @@ class Worker:
         except WireError as error:
             self._stop_reading(error)
 
-    def _unusual(self, number: int, outlet: AsyncOutlet, body: Any, fds: list[int]) -> Request | Conversation:
-        """A request with a descriptor, which is taken out of fds."""
-        if len(fds) != 1 or (body not in (None, "websocket") and type(body) is not int):
+    def _source(self, body: Any, fds: list[int]) -> FileBody | StreamBody:
+        """A body that came with a descriptor, which is taken out of fds."""
+        if len(fds) != 1 or (body is not None and type(body) is not int):
             raise ValueError(f"a body {body!r:.20} with {len(fds)} descriptors")
         fd = fds.pop()
-        if body == "websocket":
-            return Conversation(self, number, outlet, fd)
-        source = FileBody(self.loop, fd) if body is None else StreamBody(self.loop, fd, body)
-        return Request(self, number, outlet, source)
+        return FileBody(self.loop, fd) if body is None else StreamBody(self.loop, fd, body)
+
+    def _converse(self, number: int, outlet: AsyncOutlet, scope: dict[str, Any], fds: list[int]) -> None:
+        """Begin a conversation with the descriptor that came with it, which is taken out of fds."""
+        if len(fds) != 1:
+            raise ValueError(f"a WebSocket with {len(fds)} descriptors")
+        conversation = self._held[number] = Conversation(self, number, outlet, fds.pop())
+        conversation.task = self.loop.create_task(conversation.serve(self.app, scope))
 
     def _client_left(self, number: int) -> None:
         request = self._held.get(number)
@@ -245,7 +267,8 @@ class Worker:
     def _show(self) -> None:
         """The master asks what the tasks are doing, or is gone."""
         known = {request.task: f" of request {number:#x}" for number, request in self._held.items()}
-        if not stacks.answer(self._post.report, lambda: stacks.of_tasks(asyncio.all_tasks(self.loop), known)):
+        tasks = asyncio.all_tasks(self.loop) - {rest.task for rest in self.resting}
+        if not stacks.answer(self._post.report, lambda: stacks.of_tasks(tasks, known)):
             self.loop.remove_reader(self._post.report.fileno())
 
     # Leaving.
@@ -258,6 +281,9 @@ class Worker:
 
     def _stop_reading(self, error: WireError | None) -> None:
         self.loop.remove_reader(self._lane.fileno())
+        self.reading = False
+        while self.resting:
+            self.resting.pop().dismiss()
         if error is not None:
             self._retired.set_exception(error)
         else:

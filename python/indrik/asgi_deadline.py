@@ -21,9 +21,9 @@ def look(limits: deadline.Limits, log: deadline.Log, held: Iterable[Any], row: m
     now, oldest, stuck = monotonic(), None, False
     least = min(limit for limit in (limits.slow, limits.most) if limit)
     for request in list(held):
-        if type(request) is not Request or request.begun is None or request.given_up:
+        if type(request) is not Request or not request.begun or request.given_up:
             continue
-        age = now - request.begun[0]
+        age = now - request.begun
         oldest = oldest or request
         if age < least:
             break  # those that follow are younger
@@ -34,8 +34,8 @@ def look(limits: deadline.Limits, log: deadline.Log, held: Iterable[Any], row: m
 
 def _see(limits: deadline.Limits, log: deadline.Log, request: Request, age: float) -> bool:
     """See to one request of this age, in seconds. True if it was given up."""
-    assert request.begun is not None and request.task is not None
-    named = request.named(request.begun[1])
+    assert request.task is not None
+    named = request.named()
     if limits.most and age >= limits.most:
         if not request.overdue:
             request.overdue = True
@@ -59,8 +59,8 @@ def show(row: memoryview, number: int) -> None:
 
 def _publish(row: memoryview, oldest: Request | None, now: float) -> None:
     """As deadline.publish."""
-    if oldest is None or oldest.begun is None:
+    if oldest is None:
         row[wire.REQUEST] = 0
         return
-    row[wire.START] = monotonic_ns() - int((now - oldest.begun[0]) * 1e9)
+    row[wire.START] = monotonic_ns() - int((now - oldest.begun) * 1e9)
     row[wire.REQUEST] = oldest.number

@@ -45,57 +45,48 @@ class Request:
     """One request, from its arrival to the end of the application's call.
 
     Belongs to the loop's thread. What a request rarely needs has its first value in
-    the class, so that making one costs four assignments.
+    the class, so that making one costs five assignments. Its task is run's of asgi_host.py.
     """
 
     _head: tuple[int, Fields] | None = None  # from http.response.start, until it is sent
     _trailers: Fields | None = None  # announced, and collected so far
     _stream: Stream | None = None  # of a begun reply
     _complete = False  # the application has sent the last piece of the body
-    _finished = False  # the reply is sent, all of it
+    finished = False  # the reply is sent, all of it
     _over: asyncio.Event | None = None  # somebody waits for the end
     disconnected = False  # the application is told that the client left
     retired = False  # its time is over: the worker must go
-    begun: tuple[float, Scope] | None = None  # when, and as what; only if its time is limited
+    begun = 0.0  # time.monotonic() at its arrival; only if its time is limited
     noted = False  # slow_request has passed, and the log says so
     overdue = False  # request_timeout has passed, and its task was cancelled
     given_up = False  # and goes on: it was answered without it,
     farewell: asyncio.Future[None] | None = None  # by this
-    task: asyncio.Task[None] | None = None
+    task: asyncio.Task[None] | None = None  # while the application runs in it
 
-    def __init__(self, worker: Worker, request: int, outlet: AsyncOutlet, body: Body) -> None:
+    def __init__(self, worker: Worker, request: int, outlet: AsyncOutlet, body: Body, scope: Scope) -> None:
         self._worker = worker
         self._request = request
         self._outlet = outlet
         self._body = body
+        self.scope = scope
 
-    async def serve(self, app: Application, scope: Scope) -> None:
-        """Call the application and see its reply to an end, whatever it does.
+    def end(self) -> None:
+        """The application's call is over, and so is the request."""
+        self.task = None  # which may have another by the time that somebody wants to cancel this one
+        if self._body is not None:
+            self._close_body()
+        if self._stream is not None:
+            self._stream.close()
+        self._worker.done(self._request)
 
-        SystemExit counts as a failed request, as for WSGI. Any other BaseException ends
-        the worker.
-        """
-        try:
-            await app(scope, self.receive, self.send)
-            if not self._finished:
-                await self._left_unfinished(scope)
-        except (Exception, SystemExit, asyncio.CancelledError) as error:  # noqa: BLE001 (the application's; becomes a 500)
-            await self._failed(scope, error)
-        finally:
-            if self._body is not None:
-                self._close_body()
-            if self._stream is not None:
-                self._stream.close()
-            self._worker.done(self._request)
-
-    async def conclude(self, scope: Scope, error: BaseException | None) -> None:
+    async def conclude(self, error: BaseException | None) -> None:
         """See to its end a reply that was begun for a conversation (asgi_websocket.py),
         whose application has returned or raised error."""
         try:
             if error is not None:
-                await self._failed(scope, error)
-            elif not self._finished:
-                await self._left_unfinished(scope)
+                await self.failed(error)
+            elif not self.finished:
+                await self.left_unfinished()
         finally:
             if self._stream is not None:
                 self._stream.close()
@@ -118,7 +109,7 @@ class Request:
         """Answer without the application, which goes on although it was cancelled. What it
         sends from now on goes nowhere."""
         self.disconnected = True
-        if not self._finished:
+        if not self.finished:
             await self._fail("request_timeout")
 
     @property
@@ -139,7 +130,7 @@ class Request:
 
     async def receive(self) -> Message:
         body = self._body
-        if body is not None and not self.disconnected and not self._finished:
+        if body is not None and not self.disconnected and not self.finished:
             if type(body) is bytes:
                 self._body = None
                 return {"type": "http.request", "body": body, "more_body": False}
@@ -151,7 +142,7 @@ class Request:
                     self._close_body()
                 return {"type": "http.request", "body": data, "more_body": more}
             self.leave()
-        if not self.disconnected and not self._finished:
+        if not self.disconnected and not self.finished:
             self._over = self._over or asyncio.Event()
             await self._over.wait()
         return {"type": "http.disconnect"}
@@ -159,7 +150,7 @@ class Request:
     async def send(self, message: Message) -> None:
         kind = message.get("type") if type(message) is dict else _type_of(message)
         if kind == "http.response.start":
-            if self._head is not None or self._stream is not None or self._finished:
+            if self._head is not None or self._stream is not None or self.finished:
                 raise BrokenRule("ASGI: http.response.start may be sent only once")
             self._head = head_of(message)
             if message.get("trailers"):
@@ -203,7 +194,7 @@ class Request:
             else:
                 await asgi_reply.whole(self._outlet, self._request, *self._head, data)
                 self._end()
-        elif self._finished:  # all that Content-Length announced was sent with more_body
+        elif self.finished:  # all that Content-Length announced was sent with more_body
             if data:
                 raise BrokenRule("ASGI: the body is longer than its content-length")
             self._complete = not more
@@ -241,7 +232,7 @@ class Request:
             await self._close_stream(self._stream, True, "")
 
     async def _send_hint(self, message: Message) -> None:
-        if self._stream is not None or self._finished:
+        if self._stream is not None or self.finished:
             raise BrokenRule("ASGI: http.response.early_hint after http.response.body")
         hints = fields_of({"headers": [(b"link", link) for link in message.get("links", ())]})
         await self._outlet.deliver(dumps((self._request, 103, hints), MARSHAL_VERSION))
@@ -272,7 +263,7 @@ class Request:
 
     def _end(self) -> None:
         self._head = None
-        self._finished = True
+        self.finished = True
         if self._over is not None:
             self._over.set()
 
@@ -283,7 +274,8 @@ class Request:
 
     # How it ends when it does not end well.
 
-    async def _left_unfinished(self, scope: Scope) -> None:
+    async def left_unfinished(self) -> None:
+        """The application returned before its reply was whole."""
         if self._complete:
             text = "ASGI: the application returned without the http.response.trailers it had announced"
         elif self._stream is not None:
@@ -291,32 +283,33 @@ class Request:
         else:
             text = "ASGI: the application returned without a response"
         if not self.disconnected:
-            trouble.log(self._worker.errors, f"{self.named(scope)} failed:\n{text}\n")
+            trouble.log(self._worker.errors, f"{self.named()} failed:\n{text}\n")
         await self._fail(text)  # also if nobody hears it: the gateway counts what is held
 
-    async def _failed(self, scope: Scope, error: BaseException) -> None:
+    async def failed(self, error: BaseException) -> None:
         """The application raised error: 500 if nothing was sent, else the news that the
         reply is cut off here. The client's leaving is nobody's fault."""
         if self.given_up:
             return  # what becomes of it is of no interest to anybody
         if isinstance(error, asyncio.CancelledError) and self.overdue:  # logged then
-            if not self._finished:
+            if not self.finished:
                 await self._fail("request_timeout")
             return
         left = came_of_leaving(error)
         if isinstance(error, asyncio.CancelledError) and self.retired:
-            text = f"{self.named(scope)} was cut off: the worker leaves and graceful_timeout is over\n"
+            text = f"{self.named()} was cut off: the worker leaves and graceful_timeout is over\n"
             trouble.log(self._worker.errors, text)
         elif not left and not (self.disconnected and isinstance(error, asyncio.CancelledError)):
-            trouble.log(self._worker.errors, f"{self.named(scope)} failed:\n{trouble.describe(error)}")
-        if not self._finished:
+            trouble.log(self._worker.errors, f"{self.named()} failed:\n{trouble.describe(error)}")
+        if not self.finished:
             explain = None if left else self._worker.explain
-            await self._fail("the client left" if left else trouble.one_line(error), explain and explain(scope, error))
+            text = "the client left" if left else trouble.one_line(error)
+            await self._fail(text, explain and explain(self.scope, error))
 
-    def named(self, scope: Scope) -> str:
+    def named(self) -> str:
         """How lines of the log call it."""
-        number = trouble.known_as(id_of(scope, self._worker.id_field))
-        return f"request {self._request:#x} {scope.get('method')} {scope.get('path')!r}{number}"
+        number = trouble.known_as(id_of(self.scope, self._worker.id_field))
+        return f"request {self._request:#x} {self.scope.get('method')} {self.scope.get('path')!r}{number}"
 
     async def _fail(self, text: str, page: tuple[Fields, bytes] | None = None) -> None:
         try:

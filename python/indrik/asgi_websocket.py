@@ -76,6 +76,7 @@ class Conversation:
         self._worker = worker
         self._number = number
         self._outlet = outlet
+        self._scope: Scope = {}
         self._offered: list[str] = []
         self._socket = socket.socket(fileno=fd)
         self._socket.setblocking(False)
@@ -89,7 +90,7 @@ class Conversation:
         An application that returns has nothing more to say: the client gets code 1000.
         One that raises has failed: 1011, or a 500 if it had not accepted.
         """
-        self._offered = scope["subprotocols"]
+        self._scope, self._offered = scope, scope["subprotocols"]
         error: BaseException | None = None
         try:
             await app(scope, self.receive, self.send)
@@ -239,7 +240,7 @@ class Conversation:
         """A piece of the response that the client gets instead of a conversation."""
         if self._denial is None:
             self._must_be(message["type"], _DECIDING)
-            self._denial, self._stage = Request(self._worker, self._number, self._outlet, None), _DENIED
+            self._denial, self._stage = Request(self._worker, self._number, self._outlet, None, self._scope), _DENIED
         await self._denial.send({**message, "type": message["type"][len("websocket.") :]})
 
     def _must_be(self, kind: str, *stages: int) -> None:
@@ -265,7 +266,7 @@ class Conversation:
         """The application has returned, or raised error."""
         if self._denial is not None:
             self._denial.retired = self._retired
-            await self._denial.conclude(scope, error)
+            await self._denial.conclude(error)
             return
         failed = self._log(scope, error)
         if self._farewell is not None:
