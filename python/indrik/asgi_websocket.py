@@ -5,6 +5,10 @@ The gateway speaks RFC 6455 with the client; here whole messages come and go on 
 SEQPACKET socket of the conversation's own (docs/protocol.md, "Conversation"). A
 message is taken from it when the application asks for one, and send() returns when
 the kernel has taken one: its buffer is the back-pressure of both sides.
+
+An echo of a short message is all that many applications do here, so what it costs is
+made of few calls: the socket stays with the loop as long as receive() waits each time,
+and a message is taken and given to it in one callback.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ import struct
 from marshal import dumps, loads
 from typing import TYPE_CHECKING, Any
 
-from . import asgi_reply, trouble
+from . import asgi_reply, asgi_said, trouble
 from .app import ERROR_PAGE
 from .asgi_http import (
     ERROR_HEADERS,
@@ -27,7 +31,6 @@ from .asgi_http import (
     Request,
     Scope,
     came_of_leaving,
-    fields_of,
     id_of,
 )
 from .asgi_loop import Readiness
@@ -44,15 +47,14 @@ _LOST = 1006  # never sent: the client left without a close
 _FAILED = 1011
 _RESTART = 1012
 
-_MAX_REASON = 123  # bytes of UTF-8 (RFC 6455 section 5.5)
 _CONTROL = socket.CMSG_SPACE(4)  # room for the one descriptor a message may bring
 
 # Where a conversation stands.
 _DECIDING, _OPEN, _DENIED, _OVER = range(4)
 
 # What the next message is read into, and taken out of at once.
-_room = bytearray(MAX_MESSAGE)
-_view = memoryview(_room)
+_rooms = [bytearray(MAX_MESSAGE)]
+_view = memoryview(_rooms[0])
 
 
 class Conversation:
@@ -64,7 +66,9 @@ class Conversation:
     task: asyncio.Task[None] | None = None
     _stage = _DECIDING
     _greeted = False  # the application was told websocket.connect
-    _receiving = False
+    _waiter: asyncio.Future[Message | None] | None = None  # of the receive() that waits
+    _watched = False  # the loop looks after the socket
+    _kept: Message | None = None  # taken for a receive() that was cancelled
     _denial: Request | None = None  # the response instead of a conversation
     _end: tuple[int, str] | None = None  # code and reason, once it is known that it ends
     _closed = False  # the application said websocket.close
@@ -80,7 +84,9 @@ class Conversation:
         self._offered: list[str] = []
         self._socket = socket.socket(fileno=fd)
         self._socket.setblocking(False)
-        self._readable = Readiness(worker.loop, fd)
+        self._loop, self._fd = worker.loop, fd
+        self._take_into = self._socket.recvmsg_into
+        self._put = self._socket.send
         self._writable = Readiness(worker.loop, fd, writing=True)
         self._turn = asyncio.Lock()
 
@@ -101,7 +107,7 @@ class Conversation:
         except ClientLeft:
             pass  # then there is nobody to be told
         finally:
-            self._readable.forget()
+            self._unwatch()
             self._writable.forget()
             self._socket.close()
             self._worker.done(self._number)
@@ -116,7 +122,7 @@ class Conversation:
         self._winding_up = True
         if self._stage == _OPEN and self._end is None:
             self._end = _RESTART, ""
-            self._readable.forget()
+            self._wake()
             self._farewell = self._worker.loop.create_task(self._say_close(_RESTART))
 
     def retire(self) -> None:
@@ -131,20 +137,18 @@ class Conversation:
         if not self._greeted:
             self._greeted = True
             return {"type": "websocket.connect"}
-        if self._receiving:
+        if self._waiter is not None:
             raise BrokenRule("ASGI: receive() is called again while a call of it waits")
-        self._receiving = True
-        try:
-            while self._stage in (_DECIDING, _OPEN):
+        while self._stage in (_DECIDING, _OPEN):
+            message, self._kept = self._kept, None
+            if message is None and not self._watched:
                 message = self._take()
-                if message is not None:
-                    return message
-                if self._end is not None:
-                    self._stage = _OVER
-                elif self._stage != _OVER:
-                    await self._readable.wait()
-        finally:
-            self._receiving = False
+            if message is None and self._end is None and self._stage != _OVER:
+                message = await self._next()
+            if message is not None:
+                return message
+            if self._end is not None:
+                self._stage = _OVER
         code, reason = self._end or (_LOST, "")
         return {"type": "websocket.disconnect", "code": code, "reason": reason}
 
@@ -154,7 +158,8 @@ class Conversation:
         except (KeyError, TypeError):
             raise BrokenRule(f"ASGI: a message is a dict with the key 'type', not {message!r:.100}") from None
         if kind == "websocket.send":
-            await self._send_message(message)
+            if not self._sent_at_once(message):
+                await self._send_message(message)
         elif kind == "websocket.accept":
             await self._accept(message)
         elif kind == "websocket.close":
@@ -166,42 +171,98 @@ class Conversation:
 
     # The steps of a conversation.
 
+    async def _next(self) -> Message | None:
+        """Wait for a message; None if there is something else to see to."""
+        if not self._watched:
+            self._watched = True
+            self._loop.add_reader(self._fd, self._arrived)
+        waiter: asyncio.Future[Message | None] = self._loop.create_future()
+        self._waiter = waiter
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                self._kept = waiter.result()  # it had come before: it is the next call's
+            raise
+        finally:
+            self._waiter = None
+
+    def _arrived(self) -> None:
+        """There is something in the socket. Called by the loop. What nobody waits for
+        stays there, and is not looked at before somebody does."""
+        waiter = self._waiter
+        if waiter is None or waiter.done():
+            self._unwatch()
+            return
+        try:
+            message = self._take()
+        except Exception as error:  # noqa: BLE001 (what receive() would have raised)
+            waiter.set_exception(error)
+            return
+        if message is not None:
+            waiter.set_result(message)
+        elif self._end is not None:
+            self._wake()
+
+    def _unwatch(self) -> None:
+        if self._watched:
+            self._watched = False
+            self._loop.remove_reader(self._fd)
+
+    def _wake(self) -> None:
+        """Have a receive() that waits look again."""
+        self._unwatch()
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
     def _take(self) -> Message | None:
         """The next message; None if there is none to be had, or none will come."""
         try:
-            size, ancillary, _, _ = self._socket.recvmsg_into([_room], _CONTROL, CLOEXEC)
+            size, ancillary, _, _ = self._take_into(_rooms, _CONTROL, CLOEXEC)
         except BlockingIOError:
             return None
         except ConnectionResetError:  # comes once, ahead of what the gateway had sent
             return self._take()
-        fds = descriptors(ancillary) if ancillary else []
         if not size:  # the gateway is gone, or was kept waiting too long
             self._end, self._stage = self._end or (_LOST, ""), _OVER
             return None
-        kind, *items = loads(_view[:size])
+        message = loads(_view[:size])
+        kind = message[0]
         if kind == "disconnect":
-            self._end, self._stage = self._end or (items[0], items[1]), _OVER
+            self._end, self._stage = self._end or (message[1], message[2]), _OVER
             return None
-        return {"type": "websocket.receive", kind: _content(kind, fds[0]) if fds else items[0]}
+        data = message[1]
+        if ancillary:
+            data = asgi_said.content(kind, descriptors(ancillary)[0])
+        return {"type": "websocket.receive", kind: data}
 
     async def _accept(self, message: Message) -> None:
-        name, fields = self._acceptance(message)
+        name, fields = asgi_said.acceptance(message, self._offered)
         self._must_be("websocket.accept", _DECIDING)
         await self._deliver(("accept", name, fields))
         self._stage = _OPEN
         if self._winding_up:
             self.wind_up()
 
-    def _acceptance(self, message: Message) -> tuple[str | None, list[tuple[bytes, bytes]]]:
-        """Subprotocol and headers of websocket.accept, if they are what ASGI allows."""
-        name = message.get("subprotocol")
-        if name is not None and name not in self._offered:
-            raise BrokenRule(f"ASGI: a subprotocol is one that the client offers: {self._offered}, not {name!r}")
-        fields = fields_of(message)
-        for field, _ in fields:
-            if field.lower().startswith(b"sec-websocket-"):
-                raise BrokenRule(f"ASGI: websocket.accept has no header {field!r}, which is the handshake's own")
-        return None if name is None else str.__str__(name), fields
+    def _sent_at_once(self, message: Message) -> bool:
+        """Send a message of the usual kind, if the socket takes it and nobody waits for
+        that. What is not usual, or wrong, is left to _send_message."""
+        if self._stage != _OPEN or self._end is not None or self._turn.locked():
+            return False
+        text, data = message.get("text"), message.get("bytes")
+        if data is None and type(text) is str and len(text) <= MAX_INLINE and text.isascii():
+            packed = dumps(("text", text), MARSHAL_VERSION)
+        elif text is None and type(data) is bytes and len(data) <= MAX_INLINE:
+            packed = dumps(("bytes", data), MARSHAL_VERSION)
+        else:
+            return False
+        try:
+            self._put(packed, NOSIGNAL)
+        except BlockingIOError:
+            return False
+        except GONE as error:
+            raise ClientLeft("the client left") from error
+        return True
 
     async def _send_message(self, message: Message) -> None:
         self._must_be("websocket.send", _OPEN)
@@ -209,13 +270,13 @@ class Conversation:
         if (text is None) == (data is None):
             raise BrokenRule("ASGI: websocket.send has either text or bytes")
         if text is None:
-            data = data if type(data) is bytes else _bytes(data)
+            data = data if type(data) is bytes else asgi_said.data(data)
             if len(data) <= MAX_INLINE:
                 await self._deliver(("bytes", data))
             else:
                 await self._deliver_large("bytes", data)
             return
-        data = _utf8(text)
+        data = asgi_said.utf8(text)
         if len(data) <= MAX_INLINE:
             await self._deliver(("text", str.__str__(text)))
         else:
@@ -223,18 +284,11 @@ class Conversation:
 
     async def _send_close(self, message: Message) -> None:
         """websocket.close: before websocket.accept it is a 403 for the client."""
-        code, reason = message.get("code"), message.get("reason") or ""
-        code = _NORMAL if code is None else code
-        if not isinstance(code, int) or not _for_the_wire(code):
-            raise BrokenRule(f"ASGI: websocket.close has a code that RFC 6455 section 7.4 lets be sent, not {code!r}")
-        if len(_utf8(reason)) > _MAX_REASON:
-            raise BrokenRule(
-                f"ASGI: websocket.close has a reason of at most {_MAX_REASON} bytes (RFC 6455 section 5.5)"
-            )
+        end = asgi_said.close(message)
         self._must_be("websocket.close", _DECIDING, _OPEN)
-        self._closed, self._end, self._stage = True, (int(code), str.__str__(reason)), _OVER
-        self._readable.forget()  # a receive() that waits has its answer
-        await self._deliver(("close", *self._end))
+        self._closed, self._end, self._stage = True, end, _OVER
+        self._wake()  # a receive() that waits has its answer
+        await self._deliver(("close", *end))
 
     async def _deny(self, message: Message) -> None:
         """A piece of the response that the client gets instead of a conversation."""
@@ -326,31 +380,3 @@ class Conversation:
             await self._deliver((kind, None), fd)
         finally:
             os.close(fd)
-
-
-def _content(kind: str, fd: int) -> str | bytes:
-    """A message that came as a file. Closes fd."""
-    with open(fd, "rb", buffering=0) as file:
-        file.seek(0)
-        data = file.read()
-    return data.decode() if kind == "text" else data
-
-
-def _utf8(text: Any) -> bytes:
-    if not isinstance(text, str):
-        raise BrokenRule(f"ASGI: text is of type str, not {type(text).__name__}")
-    try:
-        return text.encode()
-    except UnicodeEncodeError as error:
-        raise BrokenRule(f"RFC 6455: text is UTF-8, in which {text[error.start]!r} has no form") from None
-
-
-def _bytes(data: Any) -> bytes:
-    if isinstance(data, (bytes, bytearray, memoryview)):
-        return bytes(data)
-    raise BrokenRule(f"ASGI: bytes are of type bytes, not {type(data).__name__}")
-
-
-def _for_the_wire(code: int) -> bool:
-    """Whether a close frame may carry code (RFC 6455 section 7.4 and IANA's registry)."""
-    return 1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999

@@ -202,6 +202,30 @@ def test_a_receive_that_is_cancelled_loses_nothing(shop):
     assert left_behind(shop) == [gone, gone, "ClientLeft"]
 
 
+def test_a_receive_that_is_cancelled_when_its_message_comes(shop):
+    talk = Talk(shop, "cancels_late").accepted()
+    assert talk.hear() == ("text", "now")
+    talk.say("text", "first")
+    talk.say("text", "second")
+    assert [talk.hear() for _ in range(3)] == [("text", "cancelled"), ("text", "got first"), ("text", "got second")]
+    assert talk.hear() == ("close", 1000, "")
+
+
+def test_messages_wait_for_an_application_that_does_other_things(shop):
+    """However they fall between calls of receive(), none is lost and the loop does not spin."""
+    talk = Talk(shop, "echo").accepted()
+    for batch in (1, 5, 2, 8):
+        for n in range(batch):
+            talk.say("text", str(n))
+        assert [talk.hear() for _ in range(batch)] == [("text", str(n)) for n in range(batch)]
+    busy = Talk(shop, "busy").accepted()
+    busy.say("text", "begin")
+    busy.say("text", "hello")
+    kind, used = busy.hear()
+    assert kind == "text" and float(used) < 0.2
+    assert busy.hear() == ("text", "hello")
+
+
 def test_a_slow_client_makes_send_wait_and_one_that_left_makes_it_fail(shop):
     talk = Talk(shop, "floods").accepted()
     other = Talk(shop, "echo").accepted()  # nobody else waits

@@ -3,6 +3,7 @@ one; `shop` plays the one that the query string names."""
 
 import asyncio
 import json
+import time
 
 seen = []
 
@@ -160,6 +161,32 @@ async def waits(scope, receive, send):
         await say(send, "too late")
     except OSError as error:
         seen.append(type(error).__name__)
+
+
+async def busy(scope, receive, send):
+    """Does something else while a message waits, and says what the processor did meanwhile."""
+    await accepted(receive, send)
+    assert (await receive())["text"] == "begin"
+    before = time.process_time()
+    await asyncio.sleep(0.5)
+    await say(send, str(time.process_time() - before))
+    await say(send, (await receive())["text"])
+
+
+async def cancels_late(scope, receive, send):
+    """Cancels receive() in the turn of the loop in which its message comes."""
+    await accepted(receive, send)
+    task = asyncio.ensure_future(receive())
+    await asyncio.sleep(0)  # now it waits
+    await say(send, "now")
+    asyncio.get_running_loop().call_later(0.1, task.cancel)
+    time.sleep(0.3)  # the loop finds the message and the time over together
+    try:
+        await task
+    except asyncio.CancelledError:
+        await say(send, "cancelled")
+    await say(send, "got " + (await receive())["text"])
+    await say(send, "got " + (await receive())["text"])
 
 
 async def shop(scope, receive, send):
