@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Callable, TextIO
 
 from . import afterfork, asgi_deadline, asgi_host, asgi_loop, deadline, load, stacks, tracebacks, trouble
 from .asgi_body import FileBody, StreamBody
+from .asgi_heads import Heads
 from .asgi_http import Request
 from .asgi_lifespan import Lifespan, StartupFailed
 from .asgi_loop import Loop
@@ -100,6 +101,7 @@ class Worker:
         self._view = memoryview(self._buffers[0])
         self._held: dict[int, Request | Conversation] = {}
         self.resting: list[asgi_host.Rest] = []  # tasks without a request
+        self.heads: Heads = {}
         self.reading = True  # there may be more requests
         self.waiting: deque[Request] = deque()  # taken, and without a task yet
         self._taken = 0

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Callable, Union
 from . import asgi_reply, trouble
 from .app import ERROR_PAGE, LATE_PAGE
 from .asgi_body import FileBody, StreamBody
+from .asgi_heads import BrokenRule, Head, Message, content_length, fields_of, head_of
 from .asgi_reply import AsyncOutlet, Fields, Stream
 from .reply import ClientLeft
 from .wire import MARSHAL_VERSION, MAX_INLINE
@@ -24,7 +25,6 @@ from .wire import MARSHAL_VERSION, MAX_INLINE
 if TYPE_CHECKING:
     from .asgi import Worker
 
-Message = dict[str, Any]
 Scope = dict[str, Any]
 Application = Callable[..., Any]
 Body = Union[bytes, FileBody, StreamBody, None]
@@ -35,12 +35,6 @@ LATE_HEADERS = [(b"content-type", b"text/html; charset=utf-8"), (b"content-lengt
 UNAVAILABLE_HEADERS = [(b"retry-after", b"1"), (b"content-length", b"0")]
 
 
-class BrokenRule(RuntimeError):
-    """The application did what ASGI forbids; the text names the rule."""
-
-    __module__ = "indrik"  # how tracebacks name it
-
-
 class Request:
     """One request, from its arrival to the end of the application's call.
 
@@ -48,7 +42,7 @@ class Request:
     the class, so that making one costs five assignments. Its task is run's of asgi_host.py.
     """
 
-    _head: tuple[int, Fields] | None = None  # from http.response.start, until it is sent
+    _head: Head | None = None  # from http.response.start, until it is sent
     _trailers: Fields | None = None  # announced, and collected so far
     _stream: Stream | None = None  # of a begun reply
     _complete = False  # the application has sent the last piece of the body
@@ -152,7 +146,13 @@ class Request:
         if kind == "http.response.start":
             if self._head is not None or self._stream is not None or self.finished:
                 raise BrokenRule("ASGI: http.response.start may be sent only once")
-            self._head = head_of(message)
+            status, headers, head = message.get("status"), message.get("headers"), None
+            if type(status) is int and type(headers) is list:
+                try:
+                    head = self._worker.heads.get((status, *headers))
+                except TypeError:
+                    pass  # a pair that is no key: it may be allowed nevertheless
+            self._head = head or head_of(message, self._worker.heads)
             if message.get("trailers"):
                 self._trailers = []
         elif kind == "http.response.body":
@@ -166,8 +166,9 @@ class Request:
                 data = _bytes(data)
             if len(data) > _SMALL or not self._outlet.try_whole(self._request, head, data):
                 await asgi_reply.whole(self._outlet, self._request, *head, data)
-            self._complete = True
-            self._end()
+            self._head, self._complete, self.finished = None, True, True
+            if self._over is not None:
+                self._over.set()
         elif kind == "http.response.pathsend":
             await self._send_path(message)
         elif kind == "http.response.trailers":
@@ -189,7 +190,7 @@ class Request:
         if self._stream is not None:
             await self._go_on(self._stream, data, more)
         elif self._head is not None:
-            if _content_length(self._head[1]) != len(data) or self._trailers is not None:
+            if content_length(self._head[1]) != len(data) or self._trailers is not None:
                 await self._begin(self._head, data, more)
             else:
                 await asgi_reply.whole(self._outlet, self._request, *self._head, data)
@@ -201,7 +202,7 @@ class Request:
         else:
             raise BrokenRule("ASGI: http.response.start comes before http.response.body")
 
-    async def _begin(self, head: tuple[int, Fields], data: bytes, more: bool) -> None:
+    async def _begin(self, head: Head, data: bytes, more: bool) -> None:
         self._stream = await asgi_reply.begin(self._worker.loop, self._outlet, self._request, *head, data)
         self._head = None
         await self._go_on(self._stream, b"", more)
@@ -253,7 +254,7 @@ class Request:
             info = os.fstat(fd)
             if not stat.S_ISREG(info.st_mode):
                 raise BrokenRule(f"ASGI: http.response.pathsend takes a regular file, which {path!r} is not")
-            declared = _content_length(head[1])
+            declared = content_length(head[1])
             length = info.st_size if declared is None else min(declared, info.st_size)
             await asgi_reply.part(self._outlet, self._request, *head, fd, length)
         finally:
@@ -325,45 +326,6 @@ class Request:
         except ClientLeft:
             pass  # then there is nobody to be told
         self._end()
-
-
-def head_of(message: Message) -> tuple[int, Fields]:
-    """Status and headers of a start message, if they are what ASGI allows."""
-    status = message.get("status")
-    if type(status) is not int:
-        if isinstance(status, bool) or not isinstance(status, int):
-            raise BrokenRule(f"ASGI: http.response.start has a status of type int, not {status!r}")
-        status = int(status)  # http.HTTPStatus
-    if not 200 <= status <= 999:
-        raise BrokenRule(f"ASGI: http.response.start has a final status, 200 to 999, not {status}")
-    return status, fields_of(message)
-
-
-def fields_of(message: Message) -> Fields:
-    """A copy of a message's headers, if they are what ASGI and HTTP allow."""
-    try:
-        fields = list(message.get("headers", ()))
-        # One pass that unpacks, adds and joins checks the types of everything in it.
-        text = b"".join([name + value for name, value in fields])
-    except (TypeError, ValueError):
-        raise BrokenRule("ASGI: headers are an iterable of (name, value), both bytes") from None
-    if 10 in text or 13 in text or 0 in text:  # LF, CR, NUL; as numbers a third of the time
-        raise BrokenRule(f"ASGI: no control characters in a header: {_culprit(fields)}")
-    return fields
-
-
-def _culprit(fields: Fields) -> str:
-    for name, value in fields:
-        if any(c in name + value for c in (b"\n", b"\r", b"\0")):
-            return f"{name!r}: {value!r}"
-    return "?"
-
-
-def _content_length(fields: Fields) -> int | None:
-    for name, value in fields:
-        if len(name) == 14 and name.lower() == b"content-length":
-            return int(value) if value.isdigit() else None
-    return None
 
 
 def _bytes(data: Any) -> bytes:

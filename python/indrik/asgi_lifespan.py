@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Callable, TextIO
 
 from . import trouble
-from .asgi_http import BrokenRule
+from .asgi_heads import BrokenRule
 
 _SCOPE: Mapping[str, Any] = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}}
 

@@ -35,7 +35,10 @@ class AsyncOutlet:
 
     def try_whole(self, request: int, head: tuple[int, Fields], body: bytes) -> bool:
         """Send a finished reply if it fits a message and there is room for it now."""
-        message = _pack((request, head[0], head[1], body))
+        try:
+            message = dumps((request, head[0], head[1], body), MARSHAL_VERSION)
+        except ValueError:
+            message = _pack((request, head[0], head[1], body))
         if len(message) > MAX_MESSAGE:
             return False
         try:

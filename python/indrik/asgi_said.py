@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .asgi_http import BrokenRule, Message, fields_of
+from .asgi_heads import BrokenRule, Message, fields_of
 
 _NORMAL = 1000  # the code of a close without one (RFC 6455 section 7.4.1)
 _MAX_REASON = 123  # bytes of UTF-8 (RFC 6455 section 5.5)

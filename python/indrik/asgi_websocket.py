@@ -22,12 +22,11 @@ from typing import TYPE_CHECKING, Any
 
 from . import asgi_reply, asgi_said, trouble
 from .app import ERROR_PAGE
+from .asgi_heads import BrokenRule, Message
 from .asgi_http import (
     ERROR_HEADERS,
     UNAVAILABLE_HEADERS,
     Application,
-    BrokenRule,
-    Message,
     Request,
     Scope,
     came_of_leaving,

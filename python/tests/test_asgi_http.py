@@ -271,6 +271,23 @@ BEFORE_THE_HEAD = [
 ]
 
 
+def test_a_head_that_was_allowed_allows_no_other_types(noisy):
+    for _ in range(2):
+        for kind in ("right", "lists", "tuple", "iterator", "enum"):
+            got = noisy.get("twins", path=kind)
+            headers = [tuple(pair) for pair in got.headers]
+            assert (got.status, type(got.status), headers) == (200, int, [(b"a", b"b")]), kind
+        for kind in ("float", "text", "mixed"):
+            assert noisy.get("twins", path=kind).status == 500, kind
+
+
+def test_many_heads(noisy):
+    """More than are kept."""
+    for n in [*range(600), *range(20)]:
+        got = noisy.get("many_heads", path=f"{n}")
+        assert (got.headers, got.body) == ([(b"n", b"%d" % n)], b"%d" % n)
+
+
 @pytest.mark.parametrize(("app", "path", "says"), BEFORE_THE_HEAD)
 def test_failure_before_the_head_is_a_500_and_told_once(noisy, app, path, says):
     told = len(noisy.master.stderr())

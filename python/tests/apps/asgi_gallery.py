@@ -354,6 +354,32 @@ async def bad_message(scope, receive, send):
     await send(BAD[scope["path"]])
 
 
+TWINS = {
+    "right": lambda: (200, [(b"a", b"b")]),
+    "lists": lambda: (200, [[b"a", b"b"]]),
+    "tuple": lambda: (200, ((b"a", b"b"),)),
+    "iterator": lambda: (200, iter([(b"a", b"b")])),
+    "enum": lambda: (http.HTTPStatus.OK, [Pair(b"a", b"b")]),
+    "float": lambda: (200.0, [(b"a", b"b")]),
+    "text": lambda: (200, [("a", "b")]),
+    "mixed": lambda: (200, [(b"a", "b")]),
+}
+
+
+async def twins(scope, receive, send):
+    """Heads that are equal, or look it. The list is the application's own."""
+    status, headers = TWINS[scope["path"]]()
+    await send(start(status, headers))
+    if type(headers) is list:
+        headers.append((b"c", b"later"))
+    await send(piece(b""))
+
+
+async def many_heads(scope, receive, send):
+    await send(start(200, [(b"n", scope["path"].encode())]))
+    await send(piece(scope["path"].encode()))
+
+
 async def bad_piece(scope, receive, send):
     await send(start())
     await send(piece(scope["path"]))
