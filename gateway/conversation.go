@@ -170,9 +170,9 @@ func (v *conversation) forward(verb string) error {
 		return v.forwardFile(verb, b)
 	}
 	if verb == "text" {
-		return v.give(dispatch.Tuple{verb, string(b)})
+		return v.give(dispatch.Tuple{verb, string(b)}, -1)
 	}
-	return v.give(dispatch.Tuple{verb, b})
+	return v.give(dispatch.Tuple{verb, b}, -1)
 }
 
 // forwardFile puts a message into a memfd, of which begin was read already.
@@ -209,8 +209,9 @@ func memoryFile(name string) (*os.File, error) {
 }
 
 // give sends a message to the application and waits as long as that takes. After
-// the end was told there is no one to give it to.
-func (v *conversation) give(m dispatch.Tuple, fds ...int) error {
+// the end was told there is no one to give it to. The content may be in a file, else
+// that is -1: the worker looks for a descriptor only where one was announced.
+func (v *conversation) give(m dispatch.Tuple, file int) error {
 	v.pulse.hold()
 	defer v.pulse.felt() // we did not listen; the client is not to blame
 	v.telling.Lock()
@@ -218,7 +219,10 @@ func (v *conversation) give(m dispatch.Tuple, fds ...int) error {
 	if v.told {
 		return nil
 	}
-	err := v.worker.Send(m, fds...)
+	err := v.worker.Send(m)
+	if err == nil && file >= 0 {
+		err = v.worker.Send(dispatch.Tuple{"file"}, file)
+	}
 	if errors.Is(err, unix.EPIPE) {
 		return nil // speak reads its end of file and says why the conversation ends
 	}

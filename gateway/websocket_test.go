@@ -66,6 +66,13 @@ func (k *talk) next() dispatch.Tuple {
 	if err != nil {
 		return nil
 	}
+	if m[0] != "disconnect" && m[1] == nil {
+		var file dispatch.Tuple
+		if file, fds, err = k.Receive(); err != nil || len(fds) != 1 || file[0] != "file" {
+			k.t.Errorf("behind a message without content came %v with %d descriptors, %v", file, len(fds), err)
+			return nil
+		}
+	}
 	if len(fds) == 1 {
 		file := os.NewFile(uintptr(fds[0]), "message")
 		defer file.Close()

@@ -5,10 +5,7 @@ The gateway speaks RFC 6455 with the client; here whole messages come and go on 
 SEQPACKET socket of the conversation's own (docs/protocol.md, "Conversation"). A
 message is taken from it when the application asks for one, and send() returns when
 the kernel has taken one: its buffer is the back-pressure of both sides.
-
-An echo of a short message is all that many applications do here, so what it costs is
-made of few calls: the socket stays with the loop as long as receive() waits each time,
-and a message is taken and given to it in one callback.
+The socket stays with the loop while receive() waits each time it has a message.
 """
 
 from __future__ import annotations
@@ -52,8 +49,8 @@ _CONTROL = socket.CMSG_SPACE(4)  # room for the one descriptor a message may bri
 _DECIDING, _OPEN, _DENIED, _OVER = range(4)
 
 # What the next message is read into, and taken out of at once.
-_rooms = [bytearray(MAX_MESSAGE)]
-_view = memoryview(_rooms[0])
+_room = bytearray(MAX_MESSAGE)
+_view = memoryview(_room)
 
 
 class Conversation:
@@ -67,6 +64,7 @@ class Conversation:
     _greeted = False  # the application was told websocket.connect
     _waiter: asyncio.Future[Message | None] | None = None  # of the receive() that waits
     _watched = False  # the loop looks after the socket
+    _large = ""  # the kind of a message whose content is in the next one's file
     _kept: Message | None = None  # taken for a receive() that was cancelled
     _denial: Request | None = None  # the response instead of a conversation
     _end: tuple[int, str] | None = None  # code and reason, once it is known that it ends
@@ -84,7 +82,7 @@ class Conversation:
         self._socket = socket.socket(fileno=fd)
         self._socket.setblocking(False)
         self._loop, self._fd = worker.loop, fd
-        self._take_into = self._socket.recvmsg_into
+        self._take_into = self._socket.recv_into
         self._put = self._socket.send
         self._writable = Readiness(worker.loop, fd, writing=True)
         self._turn = asyncio.Lock()
@@ -216,8 +214,10 @@ class Conversation:
 
     def _take(self) -> Message | None:
         """The next message; None if there is none to be had, or none will come."""
+        if self._large:
+            return self._take_large()
         try:
-            size, ancillary, _, _ = self._take_into(_rooms, _CONTROL, CLOEXEC)
+            size = self._take_into(_room)
         except BlockingIOError:
             return None
         except ConnectionResetError:  # comes once, ahead of what the gateway had sent
@@ -231,9 +231,27 @@ class Conversation:
             self._end, self._stage = self._end or (message[1], message[2]), _OVER
             return None
         data = message[1]
-        if ancillary:
-            data = asgi_said.content(kind, descriptors(ancillary)[0])
+        if data is None:
+            self._large = kind
+            return self._take_large()
         return {"type": "websocket.receive", kind: data}
+
+    def _take_large(self) -> Message | None:
+        """The same of one that was announced. Only what brings its file is received with
+        descriptors: to be ready for one costs a tenth of a short message."""
+        try:
+            size, ancillary, _, _ = self._socket.recvmsg_into([_room], _CONTROL, CLOEXEC)
+        except BlockingIOError:
+            return None
+        except ConnectionResetError:
+            return self._take_large()
+        kind, self._large = self._large, ""
+        fds = descriptors(ancillary)
+        if not fds:  # the gateway could not send it, and this is the end
+            _, code, reason = loads(_view[:size]) if size else ("disconnect", _LOST, "")
+            self._end, self._stage = self._end or (code, reason), _OVER
+            return None
+        return {"type": "websocket.receive", kind: asgi_said.content(kind, fds[0])}
 
     async def _accept(self, message: Message) -> None:
         name, fields = asgi_said.acceptance(message, self._offered)

@@ -48,7 +48,8 @@ class Talk:
             return
         fd = os.memfd_create("message")
         os.write(fd, content)
-        send(self.sock, (kind, None), fd)
+        send(self.sock, (kind, None))
+        send(self.sock, ("file",), fd)
         os.close(fd)
 
     def hear(self):
@@ -224,6 +225,17 @@ def test_messages_wait_for_an_application_that_does_other_things(shop):
     kind, used = busy.hear()
     assert kind == "text" and float(used) < 0.2
     assert busy.hear() == ("text", "hello")
+
+
+def test_a_message_whose_file_does_not_come(shop):
+    for rest, code in ((("disconnect", 1009, ""), 1009), (None, 1006)):
+        talk = Talk(shop, "echo").accepted()
+        send(talk.sock, ("text", None))
+        if rest is not None:
+            send(talk.sock, rest)
+        talk.sock.close()
+        assert talk.end() == (None, True, "")
+        assert left_behind(shop)[-1] == {"type": "websocket.disconnect", "code": code, "reason": ""}
 
 
 def test_a_slow_client_makes_send_wait_and_one_that_left_makes_it_fail(shop):
