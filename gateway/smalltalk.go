@@ -12,8 +12,9 @@ import (
 )
 
 // smallTalk is a conversation in the hands of its connection's loop, which carries what
-// most of them consist of: messages in one frame each, uncompressed and of no more than
-// inlineMessage, pings and pongs. For each a goroutine would have to be woken twice.
+// most of them consist of: messages in one frame each of no more than inlineMessage, or
+// loopPacked if they are compressed, pings and pongs. For each a goroutine would have to
+// be woken twice.
 //
 //	hear   client ──frames──▶ conn.pending ──message──▶ worker
 //	relay  client ◀──frames── unsent ◀──message── worker
@@ -52,8 +53,13 @@ type spokenRaw struct {
 	fd  int // -1 if none came with it
 }
 
-// talkRead is how much is read of a client of a small talk at a time.
-const talkRead = 16 << 10
+const (
+	// talkRead is how much is read of a client of a small talk at a time.
+	talkRead = 16 << 10
+	// loopPacked is the length of the longest message that a loop inflates or compresses:
+	// a tenth of a millisecond in which its other clients wait.
+	loopPacked = 16 << 10
+)
 
 var errNotForLoop = errors.New("not for a loop")
 
@@ -64,7 +70,7 @@ var errNotForLoop = errors.New("not for a loop")
 func (v *conversation) smallTalk() {
 	defer close(v.settled)
 	sock, direct := v.x.sock.(plain)
-	if !direct || v.out.deflate != nil {
+	if !direct {
 		return
 	}
 	client, err := dupFile(sock.File)

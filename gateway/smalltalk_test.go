@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"bytes"
+	"compress/flate"
 	"fmt"
 	"io"
 	"strings"
@@ -61,6 +63,62 @@ func TestHandingBackLosesNothing(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Compressed messages of all sizes pass, through the loop and, from the first that is too
+// long for it on, through goroutines.
+func TestCompressedSmallTalk(t *testing.T) {
+	g := newTalk(t, nil, echo)
+	for _, sizes := range [][]int{
+		{0, 1, 255, 256, 257, 5_000, loopPacked - 1, loopPacked, 300},
+		{300, loopPacked + 1, 300, 2 * inlineMessage, 300},
+	} {
+		c, _ := g.upgrade(deflateOffer)
+		said := ""
+		for i, size := range sizes {
+			said += masked(0xc1, deflated(t, someText(size, i))) + masked(0x89, "ping")
+		}
+		go func() { _, _ = io.WriteString(c, said) }()
+		for i, size := range sizes {
+			first, payload := c.hearFrame()
+			for ; first == 0x8a; first, payload = c.hearFrame() {
+			}
+			if first == 0xc1 {
+				back, err := io.ReadAll(flate.NewReader(strings.NewReader(payload + "\x00\x00\xff\xff\x01\x00\x00\xff\xff")))
+				check(t, err)
+				payload = string(back)
+			}
+			if payload != someText(size, i) {
+				t.Fatalf("%d bytes came back as frame %#x of %d, %.40q", size, first, len(payload), payload)
+			}
+			if size >= 5000 && first != 0xc1 {
+				t.Errorf("%d bytes came back as they are", size)
+			}
+		}
+		_ = c.Close()
+	}
+	for payload, reason := range map[string]string{"\xff\xff\xff\xff": "compressed data is damaged", deflated(t, "\xff"): "text is not UTF-8"} {
+		c, _ := g.upgrade(deflateOffer)
+		c.say(masked(0xc1, deflated(t, "first")))
+		c.hearsFrame(0x81, "first") // the close may overtake what is on its way
+		c.say(masked(0xc1, payload))
+		c.closesWith(1007, reason)
+	}
+}
+
+// someText is text of this length that can be compressed a little.
+func someText(length, n int) string {
+	var b strings.Builder
+	for i := 0; b.Len() < length; i++ {
+		fmt.Fprintf(&b, "%d of message %d, ", i*i*7919%10007, n)
+	}
+	return b.String()[:length]
+}
+
+func deflated(t *testing.T, text string) string {
+	var b bytes.Buffer
+	check(t, new(websocket.Pool).Deflate(&b, strings.NewReader(text)))
+	return b.String()
 }
 
 // What an application says to its client comes in order, too, when a file or its close

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
@@ -16,6 +17,9 @@ type gist struct {
 	words  []byte // messages for the worker, one behind the other
 	frames []place
 	pongs  []byte
+	plain  []byte       // what was inflated
+	packed bytes.Buffer // what was compressed
+	source bytes.Reader // of what is compressed
 }
 
 // place is where a frame lies whose message waits in the outbox.
@@ -100,7 +104,7 @@ func (l *loop) pass(t *smallTalk, data []byte) (used int, err error) {
 	at := 0
 	for at < len(data) && err == nil {
 		n, odd := h.Parse(data[at:])
-		if odd != nil || n > 0 && !l.plainFrame(h) {
+		if odd != nil || n > 0 && !t.forLoop(h) {
 			err = errNotForLoop
 			break
 		}
@@ -122,7 +126,7 @@ func (l *loop) pass(t *smallTalk, data []byte) (used int, err error) {
 			g.pongs = websocket.AppendFrame(g.pongs, websocket.Pong, payload)
 			websocket.Unmask(g.pongs[begin:], h.Mask, 0)
 		default:
-			err = g.add(l.outbox, payload, place{at: at, payload: at + n, end: end, mask: h.Mask})
+			err = g.add(t, l.outbox, payload, place{at: at, payload: at + n, end: end, mask: h.Mask})
 		}
 		if err != nil {
 			break
@@ -139,31 +143,42 @@ func (l *loop) pass(t *smallTalk, data []byte) (used int, err error) {
 	return done, err
 }
 
-// plainFrame reports whether a frame is one that a loop acts upon.
-func (l *loop) plainFrame(h *websocket.Header) bool {
+// forLoop reports whether a frame is one that a loop acts upon.
+func (t *smallTalk) forLoop(h *websocket.Header) bool {
 	switch h.Opcode {
 	case websocket.Ping, websocket.Pong:
 		return true
 	case websocket.Text, websocket.Binary:
-		return h.Fin && !h.Compressed && h.Length <= min(inlineMessage, l.gateway.config.WebSocket.MaxSize)
+		most := min(inlineMessage, t.v.x.gateway.config.WebSocket.MaxSize)
+		if h.Compressed {
+			return h.Fin && t.v.out.deflate != nil && h.Length <= min(most, loopPacked)
+		}
+		return h.Fin && h.Length <= most
 	}
 	return false
 }
 
 // add makes a message of a frame's payload, which is unmasked in place, and puts it into
-// out. The error is errNotForLoop for text that is none; then the payload is as it was.
-func (g *gist) add(out *outbox, payload []byte, p place) error {
+// out. The error is errNotForLoop for what is damaged, too long or no text; then the
+// payload is as it was.
+func (g *gist) add(t *smallTalk, out *outbox, payload []byte, p place) error {
 	websocket.Unmask(payload, p.mask, 0)
+	content, good := payload, true
+	if g.head.Compressed {
+		most := min(loopPacked, t.v.x.gateway.config.WebSocket.MaxSize)
+		g.plain, good = t.v.out.deflate.AppendInflated(g.plain[:0], payload, int(most))
+		content = g.plain
+	}
+	if !good || g.head.Opcode == websocket.Text && !utf8.Valid(content) {
+		websocket.Unmask(payload, p.mask, 0)
+		return errNotForLoop
+	}
 	start := len(g.words)
 	words := dispatch.AppendTuple(g.words, 2)
 	if g.head.Opcode == websocket.Text {
-		if !utf8.Valid(payload) {
-			websocket.Unmask(payload, p.mask, 0)
-			return errNotForLoop
-		}
-		words = dispatch.AppendText(dispatch.AppendKey(words, "text"), payload)
+		words = dispatch.AppendText(dispatch.AppendKey(words, "text"), content)
 	} else {
-		words = dispatch.AppendBytes(dispatch.AppendKey(words, "bytes"), payload)
+		words = dispatch.AppendBytes(dispatch.AppendKey(words, "bytes"), content)
 	}
 	g.words = words
 	g.frames = append(g.frames, p)

@@ -56,15 +56,38 @@ func (l *loop) frame(t *smallTalk, n int) (frames []byte, done int) {
 		if err != nil || m.data == nil {
 			break
 		}
-		if len(frames) > 0 && len(frames)+len(m.data)+websocket.MaxHeader > cap(frames) {
+		data, packed, err := l.gist.pack(t.v.out.deflate, m.data)
+		if err != nil {
+			break
+		}
+		if len(frames) > 0 && len(frames)+len(data)+websocket.MaxHeader > cap(frames) {
 			l.send(t, frames)
 			frames = frames[:0]
 		}
-		frames = append(websocket.AppendHeader(frames, m.op, true, false, int64(len(m.data))), m.data...)
-		size += len(m.data)
+		frames = append(websocket.AppendHeader(frames, m.op, true, packed, int64(len(data))), data...)
+		size += len(data)
 	}
 	t.v.out.sent.Add(int64(size))
 	return frames, done
+}
+
+// pack compresses a message where that was agreed to and is worth it; what it returns is
+// good until the next. The error is errNotForLoop if it would take too long, or that of
+// the compressor.
+func (g *gist) pack(pool *websocket.Pool, data []byte) (out []byte, packed bool, err error) {
+	if pool == nil || len(data) < deflateFloor {
+		return data, false, nil
+	}
+	if len(data) > loopPacked {
+		return nil, false, errNotForLoop
+	}
+	g.packed.Reset()
+	g.source.Reset(data)
+	err = pool.Deflate(&g.packed, &g.source)
+	if err != nil || g.packed.Len() >= len(data) {
+		return data, false, err
+	}
+	return g.packed.Bytes(), true, nil
 }
 
 // leaveSaid keeps the messages from the given one on for the goroutines. An end of file

@@ -5,6 +5,7 @@ import (
 	"compress/flate"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 )
 
@@ -12,6 +13,7 @@ import (
 // is ready; it may be used by any number of goroutines and must not be copied.
 type Pool struct {
 	inflaters sync.Pool // of io.ReadCloser that are flate.Resetter
+	unpackers sync.Pool // of *unpacker
 	deflaters sync.Pool // of *flate.Writer
 }
 
@@ -36,6 +38,61 @@ func (p *Pool) keepInflater(r io.ReadCloser) {
 	if err := r.(flate.Resetter).Reset(bytes.NewReader(nil), nil); err == nil {
 		p.inflaters.Put(r)
 	}
+}
+
+// AppendInflated appends to b what a compressed message says whose payload came whole, in
+// one frame. It reports false if that is more than limit bytes or damaged; then a [Reader]
+// tells which, and what was appended is of no use. payload is not changed and not kept.
+func (p *Pool) AppendInflated(b, payload []byte, limit int) ([]byte, bool) {
+	u, again := p.unpackers.Get().(*unpacker)
+	if !again {
+		u = &unpacker{}
+		u.inflater = flate.NewReader(u)
+	}
+	u.rest, u.tail = payload, tail
+	defer func() {
+		u.rest = nil
+		p.unpackers.Put(u)
+	}()
+	if u.inflater.(flate.Resetter).Reset(u, nil) != nil {
+		return b, false
+	}
+	for end := len(b) + limit; len(b) <= end; {
+		b = slices.Grow(b, 1)
+		n, err := u.inflater.Read(b[len(b):min(cap(b), end+1)])
+		b = b[:len(b)+n]
+		if err != nil {
+			return b, err == io.EOF && len(b) <= end
+		}
+	}
+	return b, false
+}
+
+// unpacker is an inflater and what it reads: a payload, and behind it the tail.
+type unpacker struct {
+	inflater io.ReadCloser
+	rest     []byte
+	tail     string
+}
+
+func (u *unpacker) Read(p []byte) (int, error) {
+	n := copy(p, u.rest)
+	u.rest = u.rest[n:]
+	if n == 0 {
+		n = copy(p, u.tail)
+		u.tail = u.tail[n:]
+	}
+	if n == 0 && len(p) > 0 {
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+// ReadByte lets the inflater do without a buffer of its own.
+func (u *unpacker) ReadByte() (byte, error) {
+	var b [1]byte
+	_, err := u.Read(b[:])
+	return b[0], err
 }
 
 // Deflate writes what from holds to the writer to, compressed as one message with
