@@ -68,34 +68,25 @@ func (e *ends) letGo(loop int) (last bool) {
 	return e.holders.And(^(1 << loop)) == 1<<loop
 }
 
-// unread is a request that no worker took from a lane.
-type unread struct {
-	id uint64
-	fd int // came beside it, or -1
-}
-
 // reclaim empties a lane from which nobody takes any more, and closes the
-// workers' end. The descriptors are the caller's.
-func (e *ends) reclaim() (all []unread) {
+// workers' end. It returns the ids of the requests that no worker took.
+func (e *ends) reclaim() (unread []uint64) {
 	defer func() {
 		closeFD(e.workers)
 		e.emptied.Store(true)
 	}()
-	head, control := make([]byte, 64), make([]byte, oneFD) // the rest of a datagram goes with its first bytes
+	head := make([]byte, 64) // the rest of a datagram goes with its first bytes
 	for {
-		n, nc, _, _, err := unix.Recvmsg(e.workers, head, control, unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC)
+		n, _, err := unix.Recvfrom(e.workers, head, unix.MSG_DONTWAIT)
 		if errors.Is(err, unix.EINTR) {
 			continue
 		}
 		if err != nil || n == 0 { // EAGAIN: empty
-			return all
+			return unread
 		}
-		u := unread{fd: onlyFD(control[:nc])}
-		if u.id = requestID(head[:n]); u.id == 0 {
-			closeFD(u.fd) // that a client left
-			continue
+		if id := requestID(head[:n]); id != 0 { // else it says that a client left
+			unread = append(unread, id)
 		}
-		all = append(all, u)
 	}
 }
 
@@ -231,20 +222,15 @@ func (l *loop) reclaim(e *ends, why error, c *casualties) {
 		return
 	}
 	loops := l.gateway.loops
-	back := make([][]unread, len(loops))
-	for _, u := range e.reclaim() {
-		if loop := int(u.id >> loopShift); loop < len(back) {
-			back[loop] = append(back[loop], u)
-		} else {
-			closeFD(u.fd)
+	back := make([][]uint64, len(loops))
+	for _, id := range e.reclaim() {
+		if loop := int(id >> loopShift); loop < len(back) {
+			back[loop] = append(back[loop], id)
 		}
 	}
 	for i, l := range loops {
 		if !l.post(func(l *loop) { l.bury(e, back[i], why, c) }) {
 			c.done(i)
-			for _, u := range back[i] {
-				closeFD(u.fd)
-			}
 		}
 	}
 }
@@ -264,18 +250,16 @@ func (l *loop) letGoOfLanes() {
 // bury ends what was on a lane. What no worker ever took goes to another, before
 // all that wait: nothing of it was done. The rest fails, unless there is no reason
 // to.
-func (l *loop) bury(e *ends, back []unread, why error, c *casualties) {
+func (l *loop) bury(e *ends, back []uint64, why error, c *casualties) {
 	defer c.done(l.id)
 	again := make([]*request, 0, len(back))
-	for _, u := range back {
-		r := l.requests.find(u.id)
+	for _, id := range back {
+		r := l.requests.find(id)
 		if r == nil || r.phase != dispatched || r.lane.ends != e {
-			closeFD(u.fd)
 			continue
 		}
 		r.lane.dispatched--
 		r.lane, r.phase, r.told = nil, queued, false
-		r.body = fileOf(u.fd)
 		switch {
 		case !r.wanted():
 			l.requests.drop(r)

@@ -17,7 +17,7 @@ func (l *loop) flushOwn() {
 				continue
 			}
 			for _, r := range ln.chosen {
-				l.outbox.add(r.msg, fileFD(r.body))
+				l.outbox.add(r.msg)
 			}
 			l.sendBatch(ln, ln.chosen)
 			clear(ln.chosen)
@@ -107,7 +107,7 @@ func (l *loop) tellLane(ln *lane) {
 		start := len(notes)
 		notes = dispatch.AppendInt(dispatch.AppendTuple(notes, 3), int64(id))
 		notes = dispatch.AppendNone(dispatch.AppendNone(notes))
-		l.outbox.add(notes[start:], -1)
+		l.outbox.add(notes[start:])
 	}
 	sent, err := l.outbox.send(ln.fd)
 	ln.left = slices.Delete(ln.left, 0, sent)

@@ -83,7 +83,7 @@ func (l *loop) flush() {
 				l.requests.drop(r)
 				continue
 			}
-			l.outbox.add(r.msg, fileFD(r.body))
+			l.outbox.add(r.msg)
 			l.batch = append(l.batch, r)
 		}
 		if len(l.batch) > 0 {
@@ -104,10 +104,6 @@ func (l *loop) sendBatch(ln *lane, requests []*request) {
 		ln.dispatched++
 		if r.asgi && r.conn != nil && r.conn.ended {
 			l.tellLeft(r) // it sent its end while the request was queued
-		}
-		if r.body != nil {
-			_ = r.body.Close() // the message holds its own copy
-			r.body = nil
 		}
 	}
 	rest := requests[sent:]

@@ -65,6 +65,11 @@ func (l *loop) reply(w *worker, msg []byte, fd int) {
 	items, err := l.reader.Tuple()
 	id, err2 := l.reader.Int()
 	r := l.requests.find(uint64(id))
+	if err == nil && err2 == nil && items == 2 {
+		closeFD(fd)
+		l.fetched(w, uint64(id), r)
+		return
+	}
 	if err != nil || err2 != nil || r == nil || r.phase == queued {
 		// Of a request that an earlier gateway dispatched or that was given up.
 		l.log.Debug("reply found no request", "pid", w.pid)
@@ -230,19 +235,4 @@ func closeFD(fd int) {
 	if fd >= 0 {
 		_ = unix.Close(fd)
 	}
-}
-
-// fileOf is a file for a descriptor, or nil for -1.
-func fileOf(fd int) *os.File {
-	if fd < 0 {
-		return nil
-	}
-	return os.NewFile(uintptr(fd), "body")
-}
-
-func fileFD(f *os.File) int {
-	if f == nil {
-		return -1
-	}
-	return int(f.Fd())
 }

@@ -41,7 +41,7 @@ type request struct {
 	told    bool          // the worker was told that the client left
 	freed   chan struct{} // closed when the request is dropped, or nil
 	msg     []byte        // the message; its memory is used again
-	body    *os.File      // goes beside the message, or nil
+	body    *os.File      // the worker's until it asks for it (fetch.go), or nil
 	spooled reservation   // for the body, as long as a worker may read it
 	since   int64         // CLOCK_MONOTONIC ns: when it was queued, then when it was dispatched
 	missed  int64         // CLOCK_MONOTONIC ns: since when no one seems to hold it; 0 if someone does
@@ -148,7 +148,7 @@ func (t *table) room(r *request, size int) []byte {
 // others, as much as keepLarge together.
 func (t *table) drop(r *request) {
 	if r.body != nil {
-		_ = r.body.Close() // ours was a copy for the sending; nothing to lose
+		_ = r.body.Close() // no worker asked for it, so nobody has used it
 	}
 	if r.lent != nil && r.lent.request == r {
 		r.lent.request = nil

@@ -144,7 +144,6 @@ func onlyFD(control []byte) int {
 type outbox struct {
 	headers []mmsghdr
 	iovecs  []unix.Iovec
-	control [][]byte
 	n       int
 }
 
@@ -152,7 +151,6 @@ func newOutbox(messages int) *outbox {
 	out := &outbox{
 		headers: make([]mmsghdr, messages),
 		iovecs:  make([]unix.Iovec, messages),
-		control: make([][]byte, messages),
 	}
 	for i := range out.headers {
 		out.headers[i].Iov = &out.iovecs[i]
@@ -163,18 +161,10 @@ func newOutbox(messages int) *outbox {
 
 func (out *outbox) full() bool { return out.n == len(out.headers) }
 
-// add appends a message; fd goes beside it unless it is -1. msg must stay as it
-// is until send has returned.
-func (out *outbox) add(msg []byte, fd int) {
-	h := &out.headers[out.n]
+// add appends a message. It must stay as it is until send has returned.
+func (out *outbox) add(msg []byte) {
 	out.iovecs[out.n].Base = &msg[0]
 	out.iovecs[out.n].SetLen(len(msg))
-	h.Control, h.Controllen = nil, 0
-	if fd >= 0 {
-		out.control[out.n] = unix.UnixRights(fd)
-		h.Control = &out.control[out.n][0]
-		h.SetControllen(len(out.control[out.n]))
-	}
 	out.n++
 }
 

@@ -18,7 +18,7 @@ func TestReadersDoNotWakeTheLoop(t *testing.T) {
 			break
 		}
 	}
-	b.loop.outbox.add([]byte("a request"), -1)
+	b.loop.outbox.add([]byte("a request"))
 	_, err := b.loop.outbox.send(b.loop.lane.fd)
 	need(t, err)
 	_, err = readFD(b.taker, b.received)
@@ -40,7 +40,7 @@ func TestAFullLaneSaysWhenItHasRoom(t *testing.T) {
 	l, message := b.loop, make([]byte, 64<<10)
 	for range 3 {
 		for err := error(nil); err == nil; {
-			l.outbox.add(message, -1)
+			l.outbox.add(message)
 			_, err = l.outbox.send(l.lane.fd)
 		}
 		l.awaitRoom(l.lane)

@@ -74,18 +74,18 @@ class Retirement:
     Both put a socket at end of file where the lane was, under the same descriptor
     number. Wherever the signal finds a sync worker, this is enough:
 
-      - waiting in recvmsg: the call is interrupted, Python runs the handler and then
+      - waiting in recv: the call is interrupted, Python runs the handler and then
         repeats the call (PEP 475), now on the socket at its end: it returns nothing,
         and nothing means leave;
-      - in recvmsg with a message already taken: the call returns it, the handler
-        runs, the request is answered, and the next recvmsg returns nothing;
-      - in a request: it is finished, and the next recvmsg returns nothing.
+      - in recv with a message already taken: the call returns it, the handler
+        runs, the request is answered, and the next recv returns nothing;
+      - in a request: it is finished, and the next recv returns nothing.
 
     So no request is ever taken off the lane and lost, and none is taken after. A
     signal that lands between Python's last look and the system call is acted on when
     that call returns: with a message, or within a second by the lane's SO_RCVTIMEO.
 
-    Python runs handlers in the main thread only, and a thread that waits in recvmsg
+    Python runs handlers in the main thread only, and a thread that waits in recv
     waits on the open file, whatever its number comes to mean. So the threads in
     waiting that hold no request are signalled too, with SIGINT, whose handler does
     nothing: it interrupts the call, and the repeated one finds the socket at its end.

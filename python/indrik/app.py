@@ -13,14 +13,16 @@ import os
 import socket
 import stat
 from collections.abc import Iterable
+from marshal import dumps
 from types import TracebackType
 from typing import Any, Callable, TextIO, Union
 
 from . import late, reply, trouble
 from .body import BodyCut
 from .deadline import RequestTimeout
-from .reply import ClientLeft, Head, Headers, Outlet
-from .wire import MAX_INLINE, PeerGone
+from .heads import BrokenRule, Headers, checked
+from .reply import ClientLeft, Head, Outlet
+from .wire import GONE, MARSHAL_VERSION, MAX_INLINE, MAX_MESSAGE, MAX_REPLY, NOSIGNAL, PeerGone
 
 Application = Callable[..., Any]
 Environ = dict[str, Any]
@@ -43,12 +45,6 @@ LATE_PAGE = (
     b"<body><h1>Gateway Timeout</h1>\n<p>The application took too long to answer this request.</p>\n"
     b"</body></html>\n"
 )
-
-
-class BrokenRule(Exception):
-    """The application did what PEP 3333 forbids; the text names the rule."""
-
-    __module__ = "indrik"  # how tracebacks name it
 
 
 class NotStarted(BrokenRule):
@@ -156,6 +152,29 @@ class Exchange:
         elif not self._finished:
             self._finish(b"")
 
+    def answer_at_once(self, body: Any) -> bool:
+        """Send a whole reply with this body if nothing about it is unusual, else do nothing.
+
+        answer would do the same with five calls more. What those cost a short request is not
+        their instructions but that they are in nobody's cache: docs/performance.md.
+        """
+        if type(body) is not bytes or len(body) > MAX_REPLY or self._status is None:
+            return False
+        if self._finished or self._stream is not None:
+            return False
+        try:
+            message = dumps((self._request, self._status, self._headers, body), MARSHAL_VERSION)
+        except ValueError:
+            return False  # a subclass of str, which the long way knows how to write
+        if len(message) > MAX_MESSAGE:
+            return False
+        try:
+            self._outlet.send(message, NOSIGNAL)
+        except GONE as error:
+            raise PeerGone from error
+        self._finished = True
+        return True
+
     def fail(self, text: str, late: bool = False, page: Page | None = None) -> None:
         """End the reply of an application that failed: 500 (504 if it was late) with this
         page or the usual one if nothing was sent, else the news that the reply is cut off here."""
@@ -254,7 +273,8 @@ def respond(
     try:
         result = app(environ, exchange.start)
         if type(result) is list:  # by far the most frequent answer, and without a close()
-            exchange.answer(result)
+            if len(result) != 1 or not exchange.answer_at_once(result[0]):
+                exchange.answer(result)
             return
         try:
             exchange.answer(result)
@@ -290,47 +310,6 @@ def responder(options: dict[str, Any], caught: Caught = _FAILURES) -> Callable[.
         return respond
     id_key = id_field and "HTTP_" + id_field.upper().replace("-", "_")
     return functools.partial(respond, caught=caught, id_key=id_key, explain=explain)
-
-
-def checked(status: str, headers: Headers) -> Headers:
-    """A copy of headers, if they and the status are what PEP 3333 allows."""
-    # One pass that unpacks, adds and joins checks the types of everything in it.
-    pairs, texts = [], [status]
-    try:
-        for name, text in headers:
-            pairs.append((name, text))
-            texts.append(name + text)
-        flat = "".join(texts)
-    except (TypeError, ValueError):
-        raise BrokenRule(
-            "PEP 3333: start_response takes a status of type str and a list of (name, value) tuples of str"
-        ) from None
-    if "\n" in flat or "\r" in flat or "\0" in flat:
-        raise BrokenRule(f"PEP 3333: no control characters in {_culprit(status, pairs, _controls)}")
-    if not flat.isascii() and not _latin1(flat):
-        raise BrokenRule(f"PEP 3333: only ISO-8859-1 characters in {_culprit(status, pairs, _beyond_latin1)}")
-    if len(status) < 3 or not status[:3].isdecimal() or status[3:4] not in ("", " "):
-        raise BrokenRule(f"PEP 3333: a status such as '200 OK', not {status!r}")
-    return pairs
-
-
-def _controls(text: str) -> bool:
-    return "\n" in text or "\r" in text or "\0" in text
-
-
-def _latin1(text: str) -> bool:
-    return max(text) <= "\xff"
-
-
-def _beyond_latin1(text: str) -> bool:
-    return not _latin1(text)
-
-
-def _culprit(status: str, headers: Headers, wrong: Callable[[str], bool]) -> str:
-    for name, text in headers:
-        if wrong(name + text):
-            return f"the header {name!r}: {text!r}"
-    return f"the status {status!r}"
 
 
 def _joined(result: Any) -> bytes:

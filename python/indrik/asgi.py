@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import socket
 from collections import deque
 from marshal import loads
 from time import monotonic, monotonic_ns
@@ -22,14 +21,16 @@ from typing import TYPE_CHECKING, Any, Callable, TextIO
 
 from . import afterfork, asgi_deadline, asgi_host, asgi_loop, deadline, load, stacks, tracebacks, trouble
 from .asgi_body import FileBody, StreamBody
+from .asgi_fetch import Fetching
 from .asgi_heads import Heads
 from .asgi_http import Request
 from .asgi_lifespan import Lifespan, StartupFailed
 from .asgi_loop import Loop
 from .asgi_reply import AsyncOutlet
 from .asgi_websocket import Conversation
+from .reply import ClientLeft
 from .status import Status
-from .wire import ANSWERED, BEAT, CLOEXEC, MAX_MESSAGE, PeerGone, WireError, close_all, descriptors
+from .wire import ANSWERED, BEAT, MAX_MESSAGE, PeerGone, WireError
 
 if TYPE_CHECKING:
     from .worker import Post
@@ -40,9 +41,6 @@ _SHUTDOWN_SHARE = 0.1  # of graceful_timeout is kept for the lifespan's shutdown
 _SHUTDOWN_MOST = 5.0  # but no more than this many seconds
 
 _LOOP_SHIFT = 56  # of a request's id: the gateway loop that it belongs to
-_CUT = int(socket.MSG_TRUNC | socket.MSG_CTRUNC)
-_CONTROL = socket.CMSG_SPACE(4)  # room for the one descriptor a request may bring
-_NONE: list[int] = []  # no descriptors; never changed
 
 
 def run(post: Post, app: Callable[..., Any], errors: TextIO) -> Status:
@@ -97,9 +95,9 @@ class Worker:
         self._row = post.row
         self._pause = float(post.options["beat"]) / 2
         self._outlets = [AsyncOutlet(loop, reply) for reply in post.replies]
-        self._buffers = [bytearray(MAX_MESSAGE)]
-        self._view = memoryview(self._buffers[0])
-        self._held: dict[int, Request | Conversation] = {}
+        self._buffer = bytearray(MAX_MESSAGE)
+        self._view = memoryview(self._buffer)
+        self._held: dict[int, Request | Conversation | Fetching] = {}
         self.resting: list[asgi_host.Rest] = []  # tasks without a request
         self.heads: Heads = {}
         self.reading = True  # there may be more requests
@@ -166,9 +164,12 @@ class Worker:
 
     def done(self, number: int) -> None:
         """A request's application has returned."""
-        del self._held[number]
         self._answered += 1
         self._row[ANSWERED] = self._answered
+        self._forget(number)
+
+    def _forget(self, number: int) -> None:
+        del self._held[number]
         if self._idle is not None and not self._held and not self._idle.done():
             self._idle.set_result(None)
 
@@ -198,12 +199,12 @@ class Worker:
         and if something is left on it the loop calls again; so no more is asked of it than
         it had the last time, until that was too little for some rounds.
         """
-        receive, buffers, view = self._lane.recvmsg_into, self._buffers, self._view
+        receive, buffer, view = self._lane.recv_into, self._buffer, self._view
         held, outlets, state, waiting = self._held, self._outlets, self._state, self.waiting
         try:
             for taken in range(self._likely):
                 try:
-                    size, ancillary, flags, _ = receive(buffers, _CONTROL, CLOEXEC)
+                    size = receive(buffer)
                 except BlockingIOError:
                     self._likely, self._full = taken or 1, 0
                     return
@@ -212,10 +213,7 @@ class Worker:
                 if not size:
                     self._stop_reading(None)
                     return
-                fds = descriptors(ancillary) if ancillary else _NONE
                 try:
-                    if flags & _CUT:
-                        raise ValueError(f"more than {MAX_MESSAGE} bytes or one descriptor")
                     number, scope, body = loads(view[:size])
                     if scope is None:
                         self._client_left(number)
@@ -223,21 +221,16 @@ class Worker:
                     outlet = outlets[number >> _LOOP_SHIFT]
                     if state is not None:
                         scope["state"] = state.copy()
-                    if type(body) is bytes and not fds:
-                        request = Request(self, number, outlet, body, scope)
-                    elif body == "websocket":
-                        self._converse(number, outlet, scope, fds)
+                    if type(body) is not bytes:
+                        self._fetch(number, outlet, body, scope)
                         continue
-                    else:
-                        request = Request(self, number, outlet, self._source(body, fds), scope)
-                except (EOFError, ValueError, TypeError, IndexError, OSError) as error:
-                    close_all(fds)
+                    request = Request(self, number, outlet, body, scope)
+                except (EOFError, ValueError, TypeError, IndexError) as error:
                     raise WireError(f"not a request: {error}") from error
                 held[number] = request
                 waiting.append(request)
                 if self._limited:
-                    request.begun = monotonic()
-                    asgi_deadline.show(self._row, number)
+                    self._limit(request)
                 self._taken += 1
                 if self._taken == self._leave_after:
                     self._ask_to_leave("max_requests")
@@ -247,19 +240,47 @@ class Worker:
         except WireError as error:
             self._stop_reading(error)
 
-    def _source(self, body: Any, fds: list[int]) -> FileBody | StreamBody:
-        """A body that came with a descriptor, which is taken out of fds."""
-        if len(fds) != 1 or (body is not None and type(body) is not int):
-            raise ValueError(f"a body {body!r:.20} with {len(fds)} descriptors")
-        fd = fds.pop()
-        return FileBody(self.loop, fd) if body is None else StreamBody(self.loop, fd, body)
+    def _limit(self, request: Request) -> None:
+        request.begun = monotonic()
+        asgi_deadline.show(self._row, request.number)
 
-    def _converse(self, number: int, outlet: AsyncOutlet, scope: dict[str, Any], fds: list[int]) -> None:
-        """Begin a conversation with the descriptor that came with it, which is taken out of fds."""
-        if len(fds) != 1:
-            raise ValueError(f"a WebSocket with {len(fds)} descriptors")
-        conversation = self._held[number] = Conversation(self, number, outlet, fds.pop())
-        conversation.task = self.loop.create_task(conversation.serve(self.app, scope))
+    # Requests that have a descriptor.
+
+    def _fetch(self, number: int, outlet: AsyncOutlet, body: Any, scope: dict[str, Any]) -> None:
+        """Serve a request once its descriptor is here. ValueError if there is no such body."""
+        if body not in (None, "websocket") and type(body) is not int:
+            raise ValueError(f"a body {body!r:.20}")
+        fetching = self._held[number] = Fetching()
+        fetching.task = self.loop.create_task(self._fetched(fetching, number, outlet, body, scope))
+
+    async def _fetched(
+        self, fetching: Fetching, number: int, outlet: AsyncOutlet, body: Any, scope: dict[str, Any]
+    ) -> None:
+        fd = None
+        try:
+            fd = await outlet.fetch(number)
+        except ClientLeft:
+            pass  # with the gateway
+        except WireError as error:
+            self._stop_reading(error)
+        finally:
+            if fd is None:
+                self._forget(number)
+        if fd is None:
+            return
+        request: Request | Conversation
+        if body == "websocket":
+            request = Conversation(self, number, outlet, fd)
+            work = request.serve(self.app, scope)
+        else:
+            source = FileBody(self.loop, fd) if body is None else StreamBody(self.loop, fd, body)
+            request = Request(self, number, outlet, source, scope)
+            work = asgi_host.run(self, request)
+            if self._limited:
+                self._limit(request)
+        self._held[number] = request
+        request.task = self.loop.create_task(work)
+        fetching.pass_on(request)
 
     def _client_left(self, number: int) -> None:
         request = self._held.get(number)
@@ -283,6 +304,8 @@ class Worker:
 
     def _stop_reading(self, error: WireError | None) -> None:
         self.loop.remove_reader(self._lane.fileno())
+        if not self.reading:
+            return  # the lane was at its end already
         self.reading = False
         while self.resting:
             self.resting.pop().dismiss()

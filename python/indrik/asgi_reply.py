@@ -11,6 +11,7 @@ import struct
 from marshal import dumps
 from typing import Any
 
+from .asgi_fetch import Desk
 from .asgi_loop import Loop, Readiness
 from .reply import ClientLeft, TooLong
 from .wire import GONE, MARSHAL_VERSION, MAX_INLINE, MAX_MESSAGE, MAX_REPLY, NOSIGNAL
@@ -32,6 +33,7 @@ class AsyncOutlet:
         self._socket = sock
         self._writable = Readiness(loop, sock.fileno(), writing=True)
         self._send = sock.send
+        self.fetch = Desk(loop, sock).fetch
 
     def try_whole(self, request: int, head: tuple[int, Fields], body: bytes) -> bool:
         """Send a finished reply if it fits a message and there is room for it now."""

@@ -1,24 +1,30 @@
 """wsgi.input: the body of a request, however it travels. Runs in the worker.
 
-docs/protocol.md, "Lane: requests": whole in the message, whole in a file beside
-it, or read from a socket as it arrives. All three are what PEP 3333 asks for
-and end where the body ends (wsgi.input_terminated).
+docs/protocol.md, "Lane: requests": whole in the message, whole in a file, or read
+from a socket as it arrives. All three are what PEP 3333 asks for and end where the
+body ends (wsgi.input_terminated). File and socket are fetched from the gateway by
+the worker that has taken the request.
 """
 
 from __future__ import annotations
 
 import functools
 import io
+import marshal
 import socket
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from .wire import GONE, NOSIGNAL
+from .wire import CLOEXEC, GONE, MARSHAL_VERSION, NOSIGNAL, PeerGone, WireError, close_all, descriptors
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
+    from .reply import Outlet
+
 _WISH = b"."  # one byte, whichever
 _BUFFER = 64 << 10
+_ROOM = 64  # bytes of the gateway's answer, which is shorter
+ASK_AGAIN = 1.0  # seconds
 
 
 class BodyCut(ConnectionResetError):
@@ -117,17 +123,55 @@ def _client() -> type[socket.socket]:
     return Client
 
 
-def opened(body: bytes | int | str | None, fds: list[int], environ: dict[str, Any]) -> BinaryIO:
-    """The body of a request message and the descriptors that came with it.
+def opened(body: int | str | None, outlet: Outlet, request: int, environ: dict[str, Any]) -> BinaryIO | None:
+    """The body of a request that has a descriptor; None if the request has ended meanwhile.
 
-    Takes the descriptors over. ValueError if they do not belong together.
+    ValueError if the body is none that docs/protocol.md knows, and what fetch raises.
     """
-    if body == "socket" and len(fds) == 1:
-        return Offer(_client()(fileno=fds[0]), environ)
-    if isinstance(body, bytes) and not fds:
-        return io.BytesIO(body)
-    if body is None and len(fds) == 1:
-        return open(fds[0], "rb")
-    if type(body) is int and len(fds) == 1:
-        return io.BufferedReader(Arriving(socket.socket(fileno=fds[0])), _BUFFER)
-    raise ValueError("a body that is not bytes and no descriptor, or no bytes and one")
+    if body not in (None, "socket") and type(body) is not int:
+        raise ValueError(f"no body: {body!r:.20}")
+    fd = fetch(outlet, request)
+    if fd is None:
+        return None
+    if body is None:
+        return open(fd, "rb")
+    if body == "socket":
+        return Offer(_client()(fileno=fd), environ)
+    return io.BufferedReader(Arriving(socket.socket(fileno=fd)), _BUFFER)
+
+
+def fetch(outlet: Outlet, request: int) -> int | None:
+    """Ask the gateway for the descriptor of a request that was taken off a lane. It is the
+    caller's. None if there is none: the client left, or the request was another gateway's.
+
+    A gateway that dies may take the question with it. Its successor is asked again, and an
+    answer that comes twice is for the next to throw away. PeerGone if nobody will answer.
+    """
+    question = marshal.dumps((request, "descriptor"), MARSHAL_VERSION)
+    with outlet.turn:
+        try:
+            while True:
+                outlet.send(question, NOSIGNAL)
+                while outlet.answers(ASK_AGAIN):
+                    answered, fds = answer_about(outlet)
+                    if answered == request:
+                        return fds[0] if fds else None
+                    close_all(fds)
+        except GONE as error:
+            raise PeerGone from error
+
+
+def answer_about(outlet: socket.socket) -> tuple[int, list[int]]:
+    """Take an answer: the request it is about, and at most one descriptor."""
+    data, ancillary, flags, _ = outlet.recvmsg(_ROOM, socket.CMSG_SPACE(4), CLOEXEC)
+    fds = descriptors(ancillary)
+    if not data:
+        raise PeerGone
+    try:
+        (request,) = marshal.loads(data)
+        if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC) or type(request) is not int:
+            raise ValueError("it was cut, or names no request")
+        return request, fds
+    except (EOFError, ValueError, TypeError) as error:
+        close_all(fds)
+        raise WireError(f"not the answer to who asked for a descriptor: {error}") from error

@@ -17,7 +17,7 @@ import socket
 import sys
 from marshal import loads
 from time import monotonic_ns
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Callable, NamedTuple, TextIO
 
 from . import afterfork, deadline, departure, stacks
 from .app import Application, Exchange, FileWrapper, responder
@@ -25,8 +25,8 @@ from .body import opened
 from .load import Failure
 from .reply import Outlet
 from .status import Status
-from .sync import CONTROL, CUT, LOOP_SHIFT
-from .wire import ANSWERED, BEAT, CLOEXEC, MAX_MESSAGE, Channel, PeerGone, WireError, close_all, descriptors
+from .sync import LOOP_SHIFT
+from .wire import ANSWERED, BEAT, MAX_MESSAGE, Channel, PeerGone, WireError
 
 if TYPE_CHECKING:
     from .worker import Post
@@ -49,7 +49,7 @@ class Hub(NamedTuple):
     renew: Callable[[], None]  # after a fork
     spawn: Callable[..., Any]
     sleep: Callable[[float], None]
-    wait_read: Callable[[int], None]  # one greenlet at a time for a descriptor
+    wait_read: Callable[..., None]  # one greenlet at a time for a descriptor; may have timeout and timeout_exc
     wait_write: Callable[[int], None]
     semaphore: Callable[[int], Any]
     interrupt: Callable[[Any], None]  # raise RequestTimeout in a greenlet
@@ -168,12 +168,12 @@ class _Crew:
     def take(self) -> Status:
         """Take requests until there are no more, and wait for those taken."""
         lane, buffer = self._lane, bytearray(MAX_MESSAGE)
-        buffers, view, flags = [buffer], memoryview(buffer), CLOEXEC | socket.MSG_DONTWAIT
+        view, flags = memoryview(buffer), socket.MSG_DONTWAIT
         taken = 0
         while True:
             self._free.acquire()
             try:
-                size, ancillary, seen, _ = lane.recvmsg_into(buffers, CONTROL, flags)
+                size = lane.recv_into(buffer, 0, flags)
             except BlockingIOError:
                 self._free.release()
                 self._hub.wait_read(lane.fileno())
@@ -182,7 +182,7 @@ class _Crew:
                 size = 0
             if not size:
                 break
-            self._accept(view[:size], descriptors(ancillary), seen)
+            self._accept(view[:size])
             taken += 1
             if taken % _AT_ONCE == 0:
                 self._hub.sleep(0)
@@ -190,35 +190,34 @@ class _Crew:
             self._free.acquire()
         return Status.DONE
 
-    def _accept(self, data: memoryview, fds: list[int], seen: int) -> None:
+    def _accept(self, data: memoryview) -> None:
         """Start a greenlet for a message. The place taken for it is given back when it ends."""
-        if seen & CUT:
-            close_all(fds)
-            raise WireError(f"a request of more than {MAX_MESSAGE} bytes or one descriptor")
         try:
             request, environ, body = loads(data)
             outlet = self._replies[request >> LOOP_SHIFT]
             if environ is None:  # the client of this request left; its greenlet finds out when it writes
                 self._free.release()
                 return
-            source = io.BytesIO(body) if type(body) is bytes and not fds else opened(body, fds, environ)
-            environ["wsgi.input"] = source
+            environ["wsgi.errors"] = self._errors
+            environ["wsgi.file_wrapper"] = FileWrapper
         except (EOFError, ValueError, TypeError, IndexError) as error:
-            close_all(fds)
             raise WireError(f"not a request: {error}") from error
-        environ["wsgi.errors"] = self._errors
-        environ["wsgi.file_wrapper"] = FileWrapper
-        self._hub.spawn(self._answer, request, environ, source, outlet)
+        self._hub.spawn(self._answer, request, environ, body, outlet)
 
-    def _answer(self, request: int, environ: dict[str, Any], source: Any, outlet: _Patient) -> None:
+    def _answer(self, request: int, environ: dict[str, Any], body: Any, outlet: _Patient) -> None:
+        source: BinaryIO | None = None
         try:
+            source = io.BytesIO(body) if type(body) is bytes else opened(body, outlet, request, environ)
+            if source is None:
+                return  # nobody waits for it any more
+            environ["wsgi.input"] = source
             self._respond(self._app, environ, Exchange(request, outlet), self._errors, request)
         except PeerGone:
             pass  # the gateway died; what is read next from the lane says what follows
         finally:
             if os.getpid() != self._worker:  # the application forked, and this is the copy
                 departure.end_copy(sys.exc_info()[1])
-            if type(source) is not io.BytesIO:
+            if source is not None and type(source) is not io.BytesIO:
                 source.close()
             self._row[ANSWERED] += 1
             self._free.release()
@@ -239,7 +238,8 @@ class _Patient(Outlet):
     def __init__(self, outlet: Outlet, hub: Hub) -> None:
         super().__init__(fileno=outlet.detach())
         self.owner, self._hub = outlet.owner, hub
-        self._turn = hub.semaphore(1)  # eventlet lets one greenlet wait for a descriptor
+        self._room = hub.semaphore(1)  # eventlet lets one greenlet wait for a descriptor,
+        self.turn = hub.semaphore(1)  # and one for each direction of it
 
     def send(self, data: Any, flags: int = 0, /) -> int:
         return self._patiently(super().send, data, flags | socket.MSG_DONTWAIT)
@@ -247,12 +247,19 @@ class _Patient(Outlet):
     def sendmsg(self, buffers: Any, ancillary: Any = (), flags: int = 0, address: Any = None, /) -> int:
         return self._patiently(super().sendmsg, buffers, ancillary, flags | socket.MSG_DONTWAIT)
 
+    def answers(self, seconds: float) -> bool:
+        try:
+            self._hub.wait_read(self.fileno(), timeout=seconds, timeout_exc=TimeoutError())
+        except TimeoutError:
+            return False
+        return True
+
     def _patiently(self, send: Callable[..., int], *message: Any) -> int:
         try:
             return send(*message)
         except BlockingIOError:
             pass
-        with self._turn:
+        with self._room:
             while True:
                 try:
                     return send(*message)

@@ -1,7 +1,7 @@
 """The gthread worker: a seat in each of its threads. Runs in the worker, after the fork.
 
     main thread   writes its life to the scoreboard, hears signals, waits for the seats
-    each seat     blocks in recvmsg on the shared lane with all other seats of all
+    each seat     waits on the shared lane with all other seats of all
                   workers of the generation, so that any idle one takes the next request
 
 Nothing is shared between seats but the application: each has its own buffer and row,

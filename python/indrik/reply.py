@@ -10,12 +10,17 @@ from __future__ import annotations
 import os
 import socket
 import struct
+from _thread import allocate_lock
 from marshal import dumps
-from typing import Any
+from select import POLLIN, poll  # now, because eventlet takes poll away
+from typing import TYPE_CHECKING, Any
 
+from .heads import Headers
 from .wire import GONE, MARSHAL_VERSION, MAX_INLINE, MAX_MESSAGE, MAX_REPLY, NOSIGNAL, PeerGone
 
-Headers = list[tuple[str, str]]
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
 Head = tuple[int, str, Headers]  # the request's id, the status, the headers
 
 _TOO_LONG = f"the status and headers make a message of more than {MAX_MESSAGE} bytes"
@@ -36,9 +41,25 @@ class ClientLeft(BrokenPipeError):
 
 class Outlet(socket.socket):
     """A reply socket. owner is the process that may answer on it: one that the
-    application forks off has the same object, and must not."""
+    application forks off has the same object, and must not.
+
+    What comes back are descriptors that were asked for (body.fetch). turn is held by who
+    asks until it has the answer.
+    """
 
     owner = 0
+    turn: AbstractContextManager[Any]
+
+    def __init__(self, fileno: int) -> None:
+        """Take the descriptor over."""
+        super().__init__(fileno=fileno)
+        self.turn = allocate_lock()
+
+    def answers(self, seconds: float) -> bool:
+        """Whether there is something to receive within that time."""
+        waiter = poll()
+        waiter.register(self, POLLIN)
+        return bool(waiter.poll(seconds * 1000))
 
 
 def send_whole(outlet: socket.socket, head: Head, body: bytes) -> None:

@@ -15,21 +15,9 @@ from .app import Application, Exchange, FileWrapper
 from .body import opened
 from .reply import Outlet
 from .status import Status
-from .wire import (
-    ANSWERED,
-    BEAT,
-    CLOEXEC,
-    MAX_MESSAGE,
-    REQUEST,
-    START,
-    WireError,
-    close_all,
-    descriptors,
-)
+from .wire import ANSWERED, BEAT, MAX_MESSAGE, REQUEST, START, WireError
 
 LOOP_SHIFT = 56  # of a request's id: the gateway loop that it belongs to
-CUT = socket.MSG_TRUNC | socket.MSG_CTRUNC
-CONTROL = socket.CMSG_SPACE(4)  # room for the one descriptor a request may bring
 
 
 class Seat(NamedTuple):
@@ -49,13 +37,13 @@ def serve(seat: Seat, app: Application, errors: TextIO, answer: Callable[..., No
     does without a call where it can. PeerGone if the gateway and the master are gone,
     WireError if they speak another protocol.
     """
-    row, replies, receive = seat.row, seat.replies, seat.lane.recvmsg_into
+    row, replies, receive = seat.row, seat.replies, seat.lane.recv_into
     buffer = bytearray(MAX_MESSAGE)
-    buffers, view = [buffer], memoryview(buffer)
+    view = memoryview(buffer)
     row[BEAT] = monotonic_ns()
     while True:
         try:
-            size, ancillary, flags, _ = receive(buffers, CONTROL, CLOEXEC)
+            size = receive(buffer)
         except BlockingIOError:  # the lane's SO_RCVTIMEO: nothing to do for a second
             row[BEAT] = monotonic_ns()
             continue
@@ -63,17 +51,14 @@ def serve(seat: Seat, app: Application, errors: TextIO, answer: Callable[..., No
             return Status.DONE
         if not size:
             return Status.DONE
-        fds = descriptors(ancillary) if ancillary else []
-        if flags & CUT:
-            close_all(fds)
-            raise WireError(f"a request of more than {MAX_MESSAGE} bytes or one descriptor")
         try:
             request, environ, body = loads(view[:size])
             outlet = replies[request >> LOOP_SHIFT]
-            source = io.BytesIO(body) if type(body) is bytes and not fds else opened(body, fds, environ)
+            source = io.BytesIO(body) if type(body) is bytes else opened(body, outlet, request, environ)
+            if source is None:
+                continue  # nobody waits for it any more
             environ["wsgi.input"] = source
         except (EOFError, ValueError, TypeError, IndexError) as error:
-            close_all(fds)
             raise WireError(f"not a request: {error}") from error
         row[START] = now = monotonic_ns()
         row[REQUEST] = request  # after its start: whoever sees the id sees the time
@@ -81,7 +66,7 @@ def serve(seat: Seat, app: Application, errors: TextIO, answer: Callable[..., No
         environ["wsgi.errors"] = errors
         environ["wsgi.file_wrapper"] = FileWrapper
         answer(app, environ, Exchange(request, outlet), errors, request)
-        if fds:
+        if type(body) is not bytes:
             source.close()
         row[ANSWERED] += 1
         row[BEAT] = monotonic_ns()

@@ -59,9 +59,12 @@ class Shop:
     def ask(self, app: str, body: Any = b"", fd: int = -1, loop: int = 0, **more: Any) -> int:
         """Send a request; with fd, body is None or the declared length. Returns its id."""
         number = self.master.next_id(loop)
-        fds = [fd] if fd >= 0 else []
         assert self.worker.own is not None
-        send(self.worker.own, (number, scope(query_string=app.encode(), **more), body), *fds)
+        if fd >= 0:
+            self.master.beside[number] = os.dup(fd)
+        send(self.worker.own, (number, scope(query_string=app.encode(), **more), body))
+        if fd >= 0:
+            self.master.hand(number)
         return number
 
     def get(self, app: str, body: Any = b"", fd: int = -1, **more: Any) -> Answer:

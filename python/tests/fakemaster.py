@@ -147,6 +147,7 @@ class Worker:
     early: list[tuple[Any, list[int]]] = field(default_factory=list)  # replies not yet asked for
     signal: int = 0  # that makes it write into stacks
     stacks: Any = None
+    beside: dict[int, int] = field(default_factory=dict)  # descriptors of requests, as the gateway keeps them
     exit: int | None = None  # as os.waitstatus_to_exitcode gives it
 
     def accept_stacks(self) -> None:
@@ -164,11 +165,26 @@ class Worker:
             if message[0] == number:
                 return self.early.pop(at)
         while True:
-            message, fds = receive(self.replies[number >> 56])
-            assert message is not None, "the worker has gone"
-            if message[0] == number:
-                return message, fds
+            self.take(number >> 56)
+            if self.early and self.early[-1][0][0] == number:
+                return self.early.pop()
+
+    def take(self, loop: int) -> None:
+        """Take the next message of a reply socket: answer it if the worker asks for a
+        descriptor, else put it aside."""
+        message, fds = receive(self.replies[loop])
+        assert message is not None, "the worker has gone"
+        if message[1:] == ("descriptor",):
+            self.give(message[0])
+        else:
             self.early.append((message, fds))
+
+    def give(self, number: int) -> None:
+        """Answer the worker that asks for the descriptor of a request."""
+        fd = self.beside.pop(number, -1)
+        send(self.replies[number >> 56], (number,), *([fd] if fd >= 0 else []))
+        if fd >= 0:
+            os.close(fd)
 
     def wait(self) -> int:
         """The exit status, or minus the signal."""
@@ -221,6 +237,7 @@ class Master:
     workers: list[Worker] = field(default_factory=list)
     newest: socket.socket | None = None  # the gateway's end of the newest lane of a worker's own
     sequence: int = 0
+    beside: dict[int, int] = field(default_factory=dict)  # of requests: what they have in place of a body
     hints: list[Any] = field(default_factory=list)  # informational responses that answer() passed by
     made: bytes = b""  # what the mold has compiled
     quiet: bool = True  # whether the test is to fail if anything is on standard error
@@ -348,7 +365,7 @@ class Master:
         report, replies = pairs[0][0], [ours for ours, _ in pairs[-LOOPS:]]
         fact = self.fact()
         assert fact[:2] == ("forked", slot), fact
-        worker = Worker(slot, fact[2], report, replies, own[0] if own else None)
+        worker = Worker(slot, fact[2], report, replies, own[0] if own else None, beside=self.beside)
         worker.accept_stacks()
         self.workers.append(worker)
         return worker
@@ -378,7 +395,8 @@ class Master:
         number = self.next_id(loop)
         lane = self.newest or self.lane
         if isinstance(body, int):
-            send(lane, (number, environ(**more), None), body)
+            self.beside[number] = os.dup(body)
+            send(lane, (number, environ(**more), None))
         else:
             send(lane, (number, environ(CONTENT_LENGTH=str(len(body)), **more), body))
         return number
@@ -391,8 +409,22 @@ class Master:
         if length >= 0:
             more["CONTENT_LENGTH"] = str(length)
         with theirs:
-            send(self.lane, (number, environ(**more), length), theirs.fileno())
+            self.beside[number] = os.dup(theirs.fileno())
+            send(self.newest or self.lane, (number, environ(**more), length))
+        self.hand(number)
         return number, ours
+
+    def hand(self, number: int) -> None:
+        """Wait for a worker to take a request and to ask for its descriptor, and answer it."""
+        ends = {w.replies[number >> 56].fileno(): w for w in self.workers if w.exit is None}
+        waiting = select.poll()
+        for fd in ends:
+            waiting.register(fd, select.POLLIN)
+        while number in self.beside:
+            events = waiting.poll(LIMIT * 1000)
+            assert events, "no worker asked for the descriptor"
+            for fd, _ in events:
+                ends[fd].take(number >> 56)
 
     def answer(self, worker: Worker, number: int) -> Answer:
         """Wait for the whole reply to a request."""

@@ -9,8 +9,8 @@ import tempfile
 import time
 
 import pytest
-from fakeasgi import Shop
-from fakemaster import LIMIT, receive, until
+from fakeasgi import Shop, scope
+from fakemaster import LIMIT, memory, receive, send, until
 
 
 @pytest.fixture(scope="module", params=["asyncio", "uvloop"])
@@ -346,12 +346,46 @@ def test_what_kills_the_worker(app, status):
 
 @pytest.mark.parametrize(
     "message",
-    [(1, {}), (1, {}, None), (63 << 56, {}, b""), ("1", {}, b""), (1, {}, 5), (1, {}, "text"), (1, 5)],
+    [(1, {}), (1, {}, 1.5), (63 << 56, {}, b""), ("1", {}, b""), (1, {}, "text"), (1, 5)],
 )
 def test_bad_wire_is_status_5(message):
-    from fakemaster import send
-
     with Shop(quiet=False) as s:
         send(s.worker.own, message)
         assert s.worker.wait() == 5
         assert "not a request" in s.master.stderr()
+
+
+# The gateway's answers to who asks for a body.
+
+
+def test_bad_answer_about_a_descriptor_is_status_5():
+    with Shop(quiet=False) as s:
+        send(s.worker.own, (1, scope(), None))
+        assert receive(s.worker.replies[0]) == ((1, "descriptor"), [])
+        s.worker.replies[0].send(b"not marshal data")
+        assert s.worker.wait() == 5
+        assert "who asked for a descriptor" in s.master.stderr()
+
+
+def test_a_request_that_has_ended_is_forgotten(shop):
+    before = shop.worker.fds()
+    send(shop.worker.own, (shop.master.next_id(), scope(query_string=b"raises"), None))
+    shop.worker.take(0)  # the question, which is answered with nothing
+    assert shop.get("hello").status == 200
+    assert shop.worker.early == [] and shop.worker.fds() == before
+
+
+def test_a_gateway_that_dies_with_the_question_is_asked_again(shop):
+    number = shop.master.next_id()
+    send(shop.worker.own, (number, scope(query_string=b"echo"), None))
+    assert receive(shop.worker.replies[0])[0] == (number, "descriptor")  # and says nothing more
+    send(shop.worker.replies[0], (number + 1,))  # what an earlier one has said
+    shop.master.beside[number] = memory(b"abc")
+    assert shop.answer(number).body == b"abc"
+
+
+def test_worker_that_leaves_waits_for_no_descriptor():
+    with Shop(graceful_timeout=1_000) as s:
+        send(s.worker.own, (s.master.next_id(), scope(), None))
+        assert receive(s.worker.replies[0])[0][1] == "descriptor"  # and nobody answers
+        assert s.worker.retire() == 0

@@ -4,7 +4,7 @@ import hashlib
 import os
 import socket
 
-from fakemaster import LIMIT, fine, play, receive
+from fakemaster import LIMIT, environ, fine, memory, play, receive, send, until
 
 LINES = b"abcdef\n0123456789\nx\n\nlast line\nyzunfinished"
 READ = [b"", b"abc", b"def\n", b"0123", b"456789\n", [b"x\n"], [b"\n"], b"la", b"st line\nyzunfinished"]
@@ -92,3 +92,34 @@ def test_unread_body_is_not_asked_for(shop):
     assert stream.recv(1) == b""  # closed, and no wish came before
     stream.close()
     fine(shop)
+
+
+def test_a_request_that_has_ended_is_forgotten(shop):
+    """Its client left while it lay on the lane, or its gateway died: no descriptor, no call."""
+    m, w = shop
+    before = w.fds()
+    send(m.lane, (m.next_id(), environ(QUERY_STRING="dies"), None))
+    w.take(0)  # the question, which is answered with nothing
+    assert m.row()[1] == 0 and w.early == []
+    fine(shop)
+    assert w.fds() == before
+
+
+def test_a_gateway_that_dies_with_the_question_is_asked_again(shop):
+    m, w = shop
+    number = m.next_id()
+    send(m.lane, (number, environ(QUERY_STRING="reads"), None))
+    assert receive(w.replies[0])[0] == (number, "descriptor")  # and says nothing more
+    m.beside[number] = memory(LINES)
+    assert m.answer(w, number).body == repr(READ).encode()
+
+
+def test_an_answer_that_comes_twice_is_thrown_away(shop):
+    _, w = shop
+    before = w.fds()
+    for body in (0, 1):
+        send(w.replies[0], (4711 + body,), body)  # late ones, about others
+    fd = memory(LINES)
+    assert play(shop, "reads", fd).body == repr(READ).encode()
+    os.close(fd)
+    until(lambda: w.fds() == before)

@@ -1,11 +1,12 @@
 """Every mistake an application or the wire can make in a request."""
 
 import json
+import marshal
 import signal
 import struct
 
 import pytest
-from fakemaster import Master, environ, fine, play, send, until
+from fakemaster import Master, environ, fine, play, receive, send, until
 
 NO_STRINGS = (
     *("bytes-value", "bytes-name", "bytes-both", "int-value", "triple", "not-pairs", "none"),
@@ -129,7 +130,7 @@ def test_crash_leaves_the_request_on_the_scoreboard_and_a_traceback():
         b"i",
         struct.pack("<ci", b"i", 5),
         (1, {}),
-        (1, {}, None),
+        (1, {}, 1.5),
         (63 << 56, {}, b""),
         (1, [], b""),
         ("1", {}, b""),
@@ -145,10 +146,14 @@ def test_bad_wire_is_status_5(noisy, garbage):
     assert "not a request" in m.stderr()
 
 
-def test_bad_wire_with_too_many_descriptors(noisy):
+@pytest.mark.parametrize("answer", [b"not marshal", marshal.dumps((1, 2), 2), marshal.dumps(("1",), 2), bytes(100)])
+def test_bad_answer_about_a_descriptor_is_status_5(noisy, answer):
     m, w = noisy
-    send(m.lane, (1, environ(), None), 0, 1, 2)
+    send(m.lane, (1, environ(), None))
+    assert receive(w.replies[0]) == ((1, "descriptor"), [])
+    w.replies[0].send(answer)
     assert w.wait() == 5
+    assert "who asked for a descriptor" in m.stderr()
 
 
 def test_worker_leaves_when_nobody_can_ask_or_listen():

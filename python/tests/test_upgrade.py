@@ -37,8 +37,9 @@ class Office:
         ours, theirs = socket.socketpair()
         ours.settimeout(LIMIT)
         with theirs:
-            lane = self.master.newest or self.master.lane
-            send(lane, (number, environ(QUERY_STRING=app), "socket"), theirs.fileno())
+            self.master.beside[number] = os.dup(theirs.fileno())
+        send(self.master.newest or self.master.lane, (number, environ(QUERY_STRING=app), "socket"))
+        self.master.hand(number)
         return number, ours
 
     def end(self, number):
@@ -67,7 +68,7 @@ def test_taken(office, app):
     sock.shutdown(socket.SHUT_WR)
     assert sock.recv(1) == b""
     if app == "by_a_reply":
-        assert office.end(number) == ("200 OK", [], b"dropped by the gateway")
+        assert office.end(number) == ("200 OK", (), b"dropped by the gateway")
     else:
         assert office.end(number) == (None, True, "")
     assert office.ordinary().status == "200 OK"
@@ -85,7 +86,7 @@ def test_a_send_sends_everything(office):
 
 def test_not_taken(office):
     number, sock = office.offer("declines")
-    assert office.end(number) == ("400 Bad Request", [], b"no")
+    assert office.end(number) == ("400 Bad Request", (), b"no")
     assert sock.recv(1) == b""
     assert "Traceback" not in office.master.stderr()
 

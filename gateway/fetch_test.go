@@ -1,0 +1,56 @@
+package gateway
+
+import (
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/indrik/indrik/dispatch"
+)
+
+// inAFile is a request whose body does not fit a message.
+var inAFile = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n" + strings.Repeat("b", 100_000)
+
+func TestADescriptorIsGivenOnce(t *testing.T) {
+	g := newRig(t, nil)
+	g.hire(0, func(s *seat, id int64, _ map[string]any, _ []byte, fd int) {
+		if fd < 0 {
+			t.Error("no descriptor came")
+		}
+		closeFD(fd)
+		for _, other := range []int64{id, id + 1, 7<<48 | 5} { // given, never given out, another epoch's
+			if fd := s.fetch(other); fd >= 0 {
+				t.Errorf("a descriptor came for %#x", other)
+				closeFD(fd)
+			}
+		}
+		s.send(dispatch.Tuple{id, "200 OK", fields(), []byte("once")})
+	})
+	c := g.dial()
+	c.say(inAFile)
+	if _, body := c.hear("POST"); body != "once" {
+		t.Errorf("got %q", body)
+	}
+}
+
+// Of a request whose client has left before its worker asks for the body, nothing is done,
+// and its place on the lane is free.
+func TestARequestOfNobodyIsNotGiven(t *testing.T) {
+	g := newRig(t, nil)
+	s := g.hire(0, nil)
+	for range 5 { // more than the lane holds at a time
+		c := g.dial()
+		c.say(inAFile)
+		id, _, body, ok := s.receive()
+		if !ok || body != nil {
+			t.Fatalf("got a body of %v in the message, want it to be fetched", body)
+		}
+		check(t, c.Conn.(*net.TCPConn).SetLinger(0))
+		check(t, c.Close()) // a reset, which the loop hears before the question
+		if fd := s.fetch(id); fd >= 0 {
+			t.Error("the body of a request came that nobody waits for")
+			closeFD(fd)
+		}
+	}
+	waitFor(t, func() bool { return g.board.Loop(0).Dispatched() == 0 })
+}
