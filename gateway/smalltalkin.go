@@ -182,7 +182,7 @@ func (g *gist) add(t *smallTalk, out *outbox, payload []byte, p place) error {
 	}
 	g.words = words
 	g.frames = append(g.frames, p)
-	out.add(words[start:], -1)
+	out.add(words[start:])
 	return nil
 }
 
