@@ -250,6 +250,17 @@ def enrol(row: memoryview, generation: int) -> None:
     row[wire.GENERATION] = generation
 
 
+def schedule_as_batch() -> None:
+    """Worker, before its first request: a thread that is woken takes the processor from
+    nobody (SCHED_BATCH, sched(7)), least of all from the gateway that is about to send it
+    more. Another policy than the usual one is somebody's decision, and stays."""
+    if hasattr(os, "SCHED_BATCH") and os.sched_getscheduler(0) == os.SCHED_OTHER:
+        try:
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+        except OSError:
+            pass  # a sandbox forbids the call: all goes on as usual
+
+
 def watch_faults() -> None:
     """Mold, before the fork: a fatal signal leaves a Python traceback on standard error."""
     if sys.stderr is not None and not faulthandler.is_enabled():
