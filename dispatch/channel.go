@@ -140,6 +140,11 @@ func (c *Channel) Interrupt() error {
 	return c.wrap("interrupt", c.file.SetReadDeadline(time.Unix(1, 0))) // any time that has passed
 }
 
+// Resume takes Interrupt back.
+func (c *Channel) Resume() error {
+	return c.wrap("resume", c.file.SetReadDeadline(time.Time{}))
+}
+
 // CloseRead makes every later Send of the peer fail with syscall.EPIPE. What it has
 // sent before can still be received, and then comes io.EOF: so one side can withdraw
 // an offer and know whether the other had taken it.

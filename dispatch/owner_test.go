@@ -43,6 +43,15 @@ func TestChannelChangesHands(t *testing.T) {
 	if err := first.Send(Tuple{"sent all the same"}); err != nil {
 		t.Errorf("an interrupted channel does not send: %v", err)
 	}
+	if err := peer.Send(Tuple{"kept, too"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	if msg, _, err := first.Receive(); err != nil || msg[0] != "kept" {
+		t.Errorf("a channel that resumes got %v, %v", msg, err)
+	}
 	fd, err := first.Dup()
 	if err != nil {
 		t.Fatal(err)
@@ -56,7 +65,7 @@ func TestChannelChangesHands(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer second.Close()
-	if msg, _, err := second.Receive(); err != nil || msg[0] != "kept" {
+	if msg, _, err := second.Receive(); err != nil || msg[0] != "kept, too" {
 		t.Errorf("the next owner got %v, %v", msg, err)
 	}
 }

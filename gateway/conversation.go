@@ -26,9 +26,8 @@ const (
 	closeTime = 5 * time.Second
 )
 
-// conversation is a WebSocket between a client and its application. It begins with a
-// smallTalk, of the loop, where it can; then, or from the beginning, two goroutines have
-// it:
+// conversation is a WebSocket between a client and its application. Where that can be a
+// loop has it, as a smallTalk; else, and while it is about more, two goroutines:
 //
 //	listen (a goroutine):     client ──frames──▶ in ──message──▶ worker
 //	speak (the exchange's):   client ◀──frames── out ◀──message── worker
@@ -45,16 +44,16 @@ type conversation struct {
 	pulse  pulse
 	buffer []byte // of listen
 
-	settled  chan struct{} // closed when no loop carries the conversation, and none will
-	recalled bool          // none is to; the loop's
-	rest     *smallTalk    // what the loop left to be done, or nil
+	ground ground
+	rest   *smallTalk   // what the loop left to be done, or nil
+	calm   atomic.Int32 // messages of the client since something was not for a loop
 
 	telling sync.Mutex
 	told    bool // the application knows that it is over: no message follows
 }
 
 func newConversation(x *exchange, worker *dispatch.Channel, deflate bool) *conversation {
-	v := &conversation{x: x, worker: worker, settled: make(chan struct{})}
+	v := &conversation{x: x, worker: worker}
 	var pool *websocket.Pool
 	if deflate {
 		pool = &x.gateway.deflate
@@ -65,20 +64,42 @@ func newConversation(x *exchange, worker *dispatch.Channel, deflate bool) *conve
 
 // run returns when the conversation has ended on both sides.
 func (v *conversation) run() {
-	_ = v.x.sock.SetReadDeadline(time.Time{}) // sockets have deadlines
 	stop := v.keepAlive(v.x.gateway.config.WebSocket)
-	v.smallTalk()
-	client := io.MultiReader(bytes.NewReader(v.x.data), fromClient{v})
+	for ended := false; !ended; {
+		v.smallTalk()
+		ended = v.talkAtLength()
+	}
+	stop()
+}
+
+// talkAtLength has goroutines carry the conversation, to its end or until it is one for
+// a loop again.
+func (v *conversation) talkAtLength() (ended bool) {
+	begin := bytes.NewReader(v.x.data)
+	client := io.MultiReader(begin, fromClient{v})
 	v.in = websocket.NewReader(client, v.x.gateway.config.WebSocket.MaxSize, v.out.deflate, v.control)
-	listening := make(chan struct{})
-	go func() {
-		defer close(listening)
-		v.listen()
-	}()
+	v.calm.Store(0)
+	listening := make(chan bool)
+	go func() { listening <- v.listen() }()
 	v.resume()
 	v.speak()
-	<-listening
-	stop()
+	if ended = <-listening; !ended {
+		unread := v.x.data[len(v.x.data)-begin.Len():]
+		v.x.data = append(bytes.Clone(v.in.Buffered()), unread...)
+		_ = v.worker.Resume() // it may be closed, and then says so
+	}
+	return ended
+}
+
+// errCalm ends the listening of the goroutines, not the conversation.
+var errCalm = errors.New("a loop can have it")
+
+// note counts what passed and was for a loop, or was not: a file, or what takes long to
+// compress.
+func (v *conversation) note(size int) {
+	if size > inlineMessage || v.out.deflate != nil && size > loopPacked {
+		v.calm.Store(0)
+	}
 }
 
 // fromClient reads from the socket and notes that the client lives.
@@ -101,9 +122,13 @@ func (v *conversation) control(op websocket.Opcode, payload []byte) error {
 }
 
 // listen passes the client's messages on, and at the end tells both sides why it
-// is one.
-func (v *conversation) listen() {
+// is one. It reports false if there is no end, but a loop can go on; speak ends then, too.
+func (v *conversation) listen() (ended bool) {
 	err := v.hear()
+	if err == errCalm {
+		_ = v.worker.Interrupt() // it may be closed, and then says so
+		return false
+	}
 	code, reason := websocket.CodeAbnormal, ""
 	var closed *websocket.Closed
 	var broken *websocket.Error
@@ -124,6 +149,7 @@ func (v *conversation) listen() {
 	v.tell(code, reason)
 	// From here on what the application sends fails at once.
 	_ = v.worker.Close()
+	return true
 }
 
 // hear returns the error that ends the listening.
@@ -139,6 +165,9 @@ func (v *conversation) hear() error {
 		}
 		if err := v.forward(verb); err != nil {
 			return err
+		}
+		if _, direct := v.x.sock.(plain); direct && v.calm.Add(1) >= calmAfter {
+			return errCalm
 		}
 	}
 }
@@ -166,6 +195,7 @@ func (v *conversation) forward(verb string) error {
 			return err
 		}
 	}
+	v.note(len(b))
 	if len(b) > inlineMessage {
 		return v.forwardFile(verb, b)
 	}
@@ -259,6 +289,9 @@ func (v *conversation) speak() {
 	for {
 		m, fds, err := v.worker.ReceiveRaw()
 		if err != nil {
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				return // listen has called it off
+			}
 			if !errors.Is(err, os.ErrClosed) && !errors.Is(err, io.EOF) {
 				v.x.gateway.log.Error("conversation could not be read", "error", err)
 			}
@@ -297,10 +330,12 @@ func (v *conversation) obey(msg []byte, fds []int) error {
 		v.awaitClose()
 		return nil
 	case m.data != nil:
+		v.note(len(m.data))
 		return v.out.message(m.op, m.data)
 	case len(fds) != 1:
 		return fmt.Errorf("%w: a message without content", errBadReply)
 	}
+	v.calm.Store(0)
 	file := os.NewFile(uintptr(fds[0]), "message")
 	fds[0] = -1 // it is the file's now
 	defer file.Close()

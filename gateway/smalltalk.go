@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"os"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -21,8 +22,8 @@ import (
 //
 // Whatever else comes up (a fragment, a breach of the protocol, a close frame, a message
 // in a file, the end of either side) the loop leaves as it is and hands the conversation
-// back to the exchange's goroutine, where it stays: conversation.go has one place for
-// each of these.
+// back to the exchange's goroutine: conversation.go has one place for each of these. When
+// nothing of the kind has come for calmAfter messages, there is small talk again.
 //
 // As there, each side waits for the one it gives to: of the client there is one message
 // at most and talkRead more in memory, of the worker what its socket holds. The loop has
@@ -59,6 +60,10 @@ const (
 	// loopPacked is the length of the longest message that a loop inflates or compresses:
 	// a tenth of a millisecond in which its other clients wait.
 	loopPacked = 16 << 10
+	// calmAfter is how many messages of a client, with nothing between them that is not for
+	// a loop, bring a conversation back to one: the way there and back costs as much as some
+	// of them.
+	calmAfter = 32
 )
 
 var errNotForLoop = errors.New("not for a loop")
@@ -68,24 +73,22 @@ var errNotForLoop = errors.New("not for a loop")
 // for each message. Where descriptors are short, or there is something between the
 // socket and the frames, all is left to the goroutines.
 func (v *conversation) smallTalk() {
-	defer close(v.settled)
 	sock, direct := v.x.sock.(plain)
-	if !direct {
+	if !direct || !v.leaveGround() {
 		return
 	}
-	client, err := dupFile(sock.File)
-	if err != nil {
-		return
-	}
-	worker, err := v.worker.Dup()
-	if err != nil {
+	defer v.land()
+	v.out.enter()
+	client, worker, err := v.duplicates(sock)
+	if err != nil || v.out.closed {
 		closeFD(client)
+		closeFD(worker)
+		v.out.leave()
 		return
 	}
 	_ = sock.Close()     // the duplicate is there
 	_ = v.worker.Close() // likewise
 	t := &smallTalk{v: v, worker: worker, ended: make(chan struct{})}
-	v.out.enter()
 	v.x.loop.post(func(l *loop) { l.beginTalk(t) }) // a loop outlives its connections
 	<-t.ended
 	sock.File = os.NewFile(uintptr(client), "client")
@@ -123,6 +126,15 @@ func (v *conversation) resume() {
 	v.rest = nil
 }
 
+// duplicates of the client's and the worker's socket, -1 for one that there is none of.
+func (v *conversation) duplicates(sock plain) (client, worker int, err error) {
+	if client, err = dupFile(sock.File); err != nil {
+		return -1, -1, err
+	}
+	worker, err = v.worker.Dup()
+	return client, worker, err
+}
+
 func dupFile(f *os.File) (int, error) {
 	raw, err := f.SyscallConn()
 	if err != nil {
@@ -133,25 +145,54 @@ func dupFile(f *os.File) (int, error) {
 	return fd, errors.Join(err, failed)
 }
 
-// recall has the loop hand the conversation back, for good, and returns when it has.
+// ground says whether a loop carries a conversation. The zero value is ready: none does.
+type ground struct {
+	mu    sync.Mutex
+	up    chan struct{} // nil while none does, else closed when that is over
+	final bool          // none is to any more
+}
+
+// leaveGround reports false if the conversation is to stay with its goroutines.
+func (v *conversation) leaveGround() bool {
+	v.ground.mu.Lock()
+	defer v.ground.mu.Unlock()
+	if v.ground.final {
+		return false
+	}
+	v.ground.up = make(chan struct{})
+	return true
+}
+
+func (v *conversation) land() {
+	v.ground.mu.Lock()
+	defer v.ground.mu.Unlock()
+	close(v.ground.up)
+	v.ground.up = nil
+}
+
+// atSmallTalk reports whether a loop carries the conversation or is about to.
+func (v *conversation) atSmallTalk() bool {
+	v.ground.mu.Lock()
+	defer v.ground.mu.Unlock()
+	return v.ground.up != nil
+}
+
+// recall has the loop hand the conversation back, for good, and returns when it has. A
+// talk that was asked of the loop before this finds that out when it begins.
 func (v *conversation) recall() {
+	v.ground.mu.Lock()
+	v.ground.final = true
+	up := v.ground.up
+	v.ground.mu.Unlock()
+	if up == nil {
+		return
+	}
 	v.x.loop.post(func(l *loop) {
-		v.recalled = true
 		if t := v.x.conn.talk; t != nil {
 			l.handBack(t)
 		}
 	})
-	<-v.settled
-}
-
-// atSmallTalk reports whether the loop carries the conversation or is about to.
-func (v *conversation) atSmallTalk() bool {
-	select {
-	case <-v.settled:
-		return false
-	default:
-		return true
-	}
+	<-up
 }
 
 // beginTalk makes the loop the one that carries the conversation. What the client has
@@ -159,7 +200,10 @@ func (v *conversation) atSmallTalk() bool {
 func (l *loop) beginTalk(t *smallTalk) {
 	x := t.v.x
 	c := x.conn
-	if t.v.recalled {
+	t.v.ground.mu.Lock()
+	recalled := t.v.ground.final
+	t.v.ground.mu.Unlock()
+	if recalled {
 		close(t.ended)
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"compress/flate"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -32,8 +33,8 @@ func TestHandingBackLosesNothing(t *testing.T) {
 			t.Parallel()
 			g := newTalk(t, nil, echo)
 			want, said := []string{}, ""
-			for i := range 40 {
-				if i == 20 && o.said != "" {
+			for i := range 4 * calmAfter {
+				if i%(2*calmAfter) == 20 && o.said != "" { // twice, and between them the loop has it again
 					want, said = append(want, o.echo), said+o.said
 				}
 				text := fmt.Sprintf("message %d é %s", i, strings.Repeat("x", 7*i))
@@ -63,6 +64,38 @@ func TestHandingBackLosesNothing(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A conversation is the loop's again after a message that was not for it.
+func TestSmallTalkComesBack(t *testing.T) {
+	g := newTalk(t, nil, echo)
+	c, _ := g.upgrade("")
+	listeners := func(want int) {
+		t.Helper()
+		stacks := make([]byte, 4<<20)
+		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) { // a goroutine has no event
+			all := string(stacks[:runtime.Stack(stacks, true)])
+			got := strings.Count(all, "(*conversation).listen(")
+			if got == want {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%d goroutines listen to a client, want %d", got, want)
+			}
+		}
+	}
+	for range 3 {
+		for range calmAfter {
+			c.say(masked(0x81, "small"))
+			c.hearsFrame(0x81, "small")
+		}
+		listeners(0)
+		c.say(masked(0x01, "in ") + masked(0x80, "parts"))
+		c.hearsFrame(0x81, "in parts")
+		listeners(1)
+	}
+	c.say(masked(0x88, "\x03\xe8"))
+	c.closesWith(1000, "")
 }
 
 // Compressed messages of all sizes pass, through the loop and, from the first that is too

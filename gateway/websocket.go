@@ -155,6 +155,7 @@ func (x *exchange) converse(worker *dispatch.Channel, shake *handshake, a accept
 	v.out.enter()
 	v.out.send(head)
 	v.out.leave()
+	_ = x.sock.SetReadDeadline(time.Time{}) // sockets have deadlines
 	if g.talking.add(v) {
 		go v.goAway()
 	}

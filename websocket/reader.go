@@ -85,6 +85,14 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Buffered returns what was read from underneath and belongs to no message that Next has
+// returned. The message before must have been read to its end; it is good until the next
+// call.
+func (r *Reader) Buffered() []byte {
+	b, _ := r.in.Peek(r.in.Buffered()) // it is there
+	return b
+}
+
 func tooBig() error { return &Error{Code: CodeTooBig, Reason: "message too big"} }
 
 // fail gives the inflater back, for the conversation ends here.
