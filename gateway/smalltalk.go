@@ -57,6 +57,10 @@ type spokenRaw struct {
 const (
 	// talkRead is how much is read of a client of a small talk at a time.
 	talkRead = 16 << 10
+	// talkBatch is for how many messages sendmmsg is called. The socket of a worker that is
+	// busy takes no more than some ten (net.unix.max_dgram_qlen), and what it does not take
+	// has to be read again.
+	talkBatch = 8
 	// loopPacked is the length of the longest message that a loop inflates or compresses:
 	// a tenth of a millisecond in which its other clients wait.
 	loopPacked = 16 << 10

@@ -132,7 +132,7 @@ func (l *loop) pass(t *smallTalk, data []byte) (used int, err error) {
 			break
 		}
 		at = end
-		if l.outbox.full() {
+		if len(g.frames) == talkBatch {
 			at, err = l.flushFrames(t, data, at)
 		}
 	}
