@@ -70,32 +70,55 @@ func TestHandingBackLosesNothing(t *testing.T) {
 func TestSmallTalkComesBack(t *testing.T) {
 	g := newTalk(t, nil, echo)
 	c, _ := g.upgrade("")
-	listeners := func(want int) {
-		t.Helper()
-		stacks := make([]byte, 4<<20)
-		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) { // a goroutine has no event
-			all := string(stacks[:runtime.Stack(stacks, true)])
-			got := strings.Count(all, "(*conversation).listen(")
-			if got == want {
-				return
-			}
-			if time.Now().After(deadline) {
-				t.Fatalf("%d goroutines listen to a client, want %d", got, want)
-			}
-		}
-	}
 	for range 3 {
 		for range calmAfter {
 			c.say(masked(0x81, "small"))
 			c.hearsFrame(0x81, "small")
 		}
-		listeners(0)
+		listeners(t, 0)
 		c.say(masked(0x01, "in ") + masked(0x80, "parts"))
 		c.hearsFrame(0x81, "in parts")
-		listeners(1)
+		listeners(t, 1)
 	}
 	c.say(masked(0x88, "\x03\xe8"))
 	c.closesWith(1000, "")
+}
+
+// listeners waits until so many goroutines read what clients say in conversations.
+func listeners(t *testing.T, want int) {
+	t.Helper()
+	stacks := make([]byte, 4<<20)
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) { // a goroutine has no event
+		got := strings.Count(string(stacks[:runtime.Stack(stacks, true)]), "(*conversation).listen(")
+		if got == want {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d goroutines listen to a client, want %d", got, want)
+		}
+	}
+}
+
+// Without descriptors a conversation that is the loop's can be handed back, and one that
+// cannot come to the loop goes on; it comes when there are some.
+func TestSmallTalkWithoutADescriptor(t *testing.T) {
+	g := newTalk(t, nil, echo)
+	c, _ := g.upgrade("")
+	echoes := func(n int) {
+		for range n {
+			c.say(masked(0x81, "small"))
+			c.hearsFrame(0x81, "small")
+		}
+	}
+	echoes(1)
+	restore := exhaust(t)
+	c.say(masked(0x01, "in ") + masked(0x80, "parts"))
+	c.hearsFrame(0x81, "in parts")
+	echoes(2*calmAfter + 1)
+	listeners(t, 1)
+	restore()
+	echoes(2 * calmAfter)
+	listeners(t, 0)
 }
 
 // Compressed messages of all sizes pass, through the loop and, from the first that is too
