@@ -112,6 +112,9 @@ def _boot() -> int:
     gc.disable()
     from indrik.__main__ import main as run
 
+    # And it would, with the first thing that is allocated, if they were not put away (mold.py tidies up later).
+    if hasattr(gc, "freeze"):
+        gc.freeze()
     gc.enable()
     return run()
 

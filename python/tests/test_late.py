@@ -1,7 +1,9 @@
 """What a mold does not import before it is asked for workers (indrik/late.py)."""
 
+import gc
 import time
 
+import pytest
 from fakemaster import Master
 
 # Modules of the standard library that took most of the time a mold needed to start.
@@ -68,3 +70,31 @@ def app(environ, start_response):
         m.configure()
         said = m.get(m.ready()).body.decode()
     assert said.startswith('"""') and said.endswith(" indrik.launch False"), said
+
+
+GARBAGE = """
+import gc
+seen = f"{gc.get_freeze_count()} {gc.get_stats()[2]['collections']}"
+def app(environ, start_response):
+    start_response("200 OK", [])
+    return [seen.encode()]
+"""
+
+
+@pytest.mark.skipif(not hasattr(gc, "freeze"), reason="PyPy's collector puts nothing away")
+def test_garbage_is_looked_for_when_nobody_waits(tmp_path):
+    """The first worker finds what the mold has imported out of the collector's sight, without that anybody has looked
+    through it; those that come when the mold was calm find it tidied up."""
+    (tmp_path / "garbage.py").write_text(GARBAGE)
+    with Master("garbage:app", pythonpath=[str(tmp_path)]) as m:
+        m.configure()
+        frozen, full = map(int, m.get(m.ready()).body.split())
+        assert frozen > 5_000 and full == 0
+        for pause in (2, 4, 8, 16, 32):  # seconds in which it has nothing to do
+            time.sleep(pause)
+            worker = m.ready()
+            frozen, full = map(int, m.get(worker).body.split())
+            worker.retire()
+            if full:
+                break
+        assert frozen > 5_000 and full > 0
