@@ -235,6 +235,33 @@ func TestAClientThatTakesNothing(t *testing.T) {
 	_ = c.Close()
 }
 
+// A client that says its last and leaves, both before the loop looks, is heard to its end.
+func TestTheEndOfASmallTalkIsHeard(t *testing.T) {
+	b := newBench(t)
+	l := b.loop
+	ours, theirs, err := dispatch.SocketPair()
+	need(t, err)
+	x := &exchange{loop: l, gateway: l.gateway, conn: b.conn}
+	talk := &smallTalk{v: newConversation(x, nil, false), worker: ours, ended: make(chan struct{})}
+	l.enter(b.conn, lent)
+	l.beginTalk(talk)
+	_, err = unix.Write(b.client, []byte(masked(0x81, "last words")))
+	need(t, err)
+	need(t, unix.Shutdown(b.client, unix.SHUT_WR))
+	for rounds := 0; b.conn.talk != nil; rounds++ {
+		if rounds == 5 {
+			t.Fatal("the loop does not notice that its client has left")
+		}
+		for i := range l.wait() {
+			l.handle(&l.events[i])
+		}
+	}
+	<-talk.ended
+	if n, err := readFD(theirs, b.received); err != nil || !strings.Contains(string(b.received[:n]), "last words") {
+		t.Errorf("the worker got %q, %v", b.received[:max(n, 0)], err)
+	}
+}
+
 // Garbage for each message would be paid for by all clients of the loop.
 func TestSmallTalkAllocatesNothing(t *testing.T) {
 	b := newBench(t)

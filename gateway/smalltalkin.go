@@ -52,7 +52,9 @@ func (l *loop) hearClient(t *smallTalk) {
 	if kept > 0 {
 		c.pending = buffer[:kept+n]
 	}
-	t.unread = kept+n == len(buffer) // a short read emptied the socket
+	// A short read emptied the socket. An end that was reported with the bytes, and will
+	// not be again, must still be read.
+	t.unread = kept+n == len(buffer) || c.ended
 	l.hear(t, buffer[:kept+n])
 	if c.talk == t && t.unread && !t.full {
 		t.unread = false
