@@ -138,6 +138,11 @@ func startProcess(path string, argv []string, attr *syscall.ProcAttr) (pid int, 
 		return 0, fmt.Errorf("unblock signals: %w", err)
 	}
 	pid, _, err = syscall.StartProcess(path, argv, attr)
+	if err == syscall.EBADF {
+		// All that it was given are open. Where the child puts them, behind the last one, is
+		// not below the limit: dup(2), RLIMIT_NOFILE.
+		err = syscall.EMFILE
+	}
 	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil) // it is what the kernel gave us
 	return pid, err
 }
