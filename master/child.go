@@ -58,6 +58,8 @@ type program struct {
 	// also is closed when something else was heard of the child to its end, for which
 	// its end is held back. May be nil.
 	also <-chan struct{}
+	// batch schedules it as SCHED_BATCH.
+	batch bool
 	// group gives it a process group of its own, by which what it leaves behind is known.
 	group bool
 }
@@ -107,7 +109,7 @@ func startChild(p program, post func(fact)) (*child, error) {
 		return nil, fmt.Errorf("watch the channel to the %s: %w", p.name, err)
 	}
 	channel.SetSendTimeout(sendLimit)
-	pid, err := startProcess(p.path, p.argv, &syscall.ProcAttr{
+	pid, err := startProcess(p.batch, p.path, p.argv, &syscall.ProcAttr{
 		Dir: p.dir, Env: p.env, Files: p.files(null, theirs), Sys: &syscall.SysProcAttr{Setpgid: p.group},
 	})
 	if err != nil {
@@ -129,10 +131,13 @@ func startChild(p program, post func(fact)) (*child, error) {
 // startProcess starts a process that has no signal blocked. In an image that was
 // executed by another all threads but one of the runtime's have those blocked that the
 // master obeys (cmd/indrik/signals.go), and a process inherits what the thread has
-// that starts it.
-func startProcess(path string, argv []string, attr *syscall.ProcAttr) (pid int, err error) {
+// that starts it. So it does with the scheduling policy.
+func startProcess(batch bool, path string, argv []string, attr *syscall.ProcAttr) (pid int, err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	if batch {
+		defer scheduleAsBatch()()
+	}
 	var none, before unix.Sigset_t
 	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &none, &before); err != nil {
 		return 0, fmt.Errorf("unblock signals: %w", err)
@@ -145,6 +150,25 @@ func startProcess(path string, argv []string, attr *syscall.ProcAttr) (pid int, 
 	}
 	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil) // it is what the kernel gave us
 	return pid, err
+}
+
+// scheduleAsBatch has the calling thread scheduled as SCHED_BATCH (sched(7)) until undo is
+// called: when it is woken, it takes the processor from nobody. Another policy than the
+// usual one is somebody's decision, and stays; so does the usual one in a sandbox that
+// forbids the call.
+func scheduleAsBatch() (undo func()) {
+	attr, err := unix.SchedGetAttr(0, 0)
+	if err != nil || attr.Policy != unix.SCHED_NORMAL {
+		return func() {}
+	}
+	attr.Policy, attr.Runtime = unix.SCHED_BATCH, 0 // the slice is the kernel's to choose
+	if unix.SchedSetAttr(0, attr, 0) != nil {
+		return func() {}
+	}
+	return func() {
+		attr.Policy = unix.SCHED_NORMAL
+		_ = unix.SchedSetAttr(0, attr, 0) // from batch to the usual one needs no rights
+	}
 }
 
 // begin starts the goroutines that post what the child does.

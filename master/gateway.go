@@ -79,6 +79,7 @@ func (m *master) startGateway(gt *gate) error {
 		env:    append(activation.Unset(m.cfg.Env), gatewayEnv),
 		dir:    gt.plan.dir,
 		stdout: m.cfg.Stdout, stderr: m.cfg.Stderr,
+		batch: gt.plan.settings.Scheduling() == "batch",
 	}, m.post)
 	if err != nil {
 		return err

@@ -53,7 +53,7 @@ func (m *master) options(s *settings.Values) dispatch.Dict {
 	}
 	return dispatch.Dict{
 		"worker_class":          s.WorkerClass(),
-		"worker_scheduling":     s.WorkerScheduling(),
+		"scheduling":            s.Scheduling(),
 		"threads":               int64(s.Threads()),
 		"worker_connections":    int64(s.WorkerConnections()),
 		"interface":             s.Interface(),

@@ -92,10 +92,10 @@ var workerSettings = []Setting{
 		Since: "0.1.0",
 	},
 	{
-		Name: "worker_scheduling", Flag: "worker-scheduling", Metavar: "HOW", Group: Workers, Kind: Choice,
+		Name: "scheduling", Flag: "scheduling", Metavar: "HOW", Group: Workers, Kind: Choice,
 		Default: "batch", Choices: []string{"batch", "inherit"},
-		Help:  "Schedule workers so that one that is woken takes no processor from who woke it; inherit: as the service is",
-		Note:  "`batch` is SCHED_BATCH of sched(7), which needs no rights. On a busy machine the gateway then gets to the end of what it sends before a worker runs, and workers find more to do each time: 10 to 30 % more short requests. Where other services want the processors too, a worker that is woken may wait for the end of a time slice, some milliseconds, that it would else have cut short. A unit's `CPUSchedulingPolicy=` is left as it is. Programs that the application starts inherit it.",
+		Help:  "Schedule gateway and workers so that one that is woken takes no processor from another; inherit: as the service is",
+		Note:  "`batch` is SCHED_BATCH of sched(7), which needs no rights. On a busy machine the gateway then sends all that it has before a worker runs, and a worker goes on while the gateway's work gathers: a fifth to a third more requests. Whoever is woken where all processors are busy may wait for the end of a time slice, some milliseconds, that it would else have cut short. A unit's `CPUSchedulingPolicy=` is left as it is. Programs that the application starts inherit it.",
 		Since: "0.1.0",
 	},
 	{

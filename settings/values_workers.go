@@ -76,8 +76,8 @@ func (v *Values) ASGILoop() string { return of[string](v, "asgi_loop") }
 // ASGILifespan returns "auto", "on" or "off".
 func (v *Values) ASGILifespan() string { return of[string](v, "asgi_lifespan") }
 
-// WorkerScheduling returns "batch" or "inherit".
-func (v *Values) WorkerScheduling() string { return of[string](v, "worker_scheduling") }
+// Scheduling returns "batch" or "inherit".
+func (v *Values) Scheduling() string { return of[string](v, "scheduling") }
 
 // RootPath returns the path that an ASGI application is mounted below, or "".
 func (v *Values) RootPath() string { return of[string](v, "root_path") }

@@ -72,7 +72,7 @@ func TestBashCompletes(t *testing.T) {
 		"indrik gat":                     "",
 		"indrik unit":                    "",
 		"indrik --header-map=dangerou":   "dangerous",
-		"indrik -w 2 shop:app --worker-": "--worker-class --worker-connections --worker-memory-high --worker-memory-interval --worker-scheduling --worker-tmp-dir",
+		"indrik -w 2 shop:app --worker-": "--worker-class --worker-connections --worker-memory-high --worker-memory-interval --worker-tmp-dir",
 	} {
 		cmd := exec.Command("bash", "--norc", "-c", ask, "bash", bashCompletion, script, line)
 		cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "XDG_RUNTIME_DIR="+runtime)

@@ -147,7 +147,7 @@ def choose(name: str, app: Application, options: dict[str, Any]) -> str:
 
 
 def _serve(post: Post, kind: str, app: Application, hub: greenlets.Hub | None, errors: TextIO) -> Status:
-    if post.options["worker_scheduling"] == "batch":
+    if post.options["scheduling"] == "batch":
         afterfork.schedule_as_batch()
     if kind == "asgi":
         status: Status = late.module("asgi").run(post, app, errors)

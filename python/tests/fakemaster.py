@@ -34,7 +34,7 @@ CLOEXEC = 0x40000000  # MSG_CMSG_CLOEXEC, which PyPy does not name
 OPTIONS: dict[str, Any] = {  # the settings' defaults, but for the class
     "worker_class": "sync",
     "threads": 1,
-    "worker_scheduling": "batch",
+    "scheduling": "batch",
     "worker_connections": 1000,
     "interface": "auto",
     "asgi_loop": "auto",

@@ -22,7 +22,7 @@ func effects() []proof {
 		{setting: "preload_app", prove: provePreload},
 		{setting: "boot_concurrency", prove: proveBootConcurrency},
 		{setting: "boot_nice", prove: proveBootNice},
-		{setting: "worker_scheduling", prove: proveWorkerScheduling},
+		{setting: "scheduling", prove: proveScheduling},
 		{setting: "ready_workers", prove: proveReadyWorkers},
 		{setting: "reload_extra_files", prove: proveReloadExtraFiles},
 		{setting: "user", prove: proveUserAndGroup},

@@ -13,25 +13,28 @@ const (
 	schedBatch = "3"
 )
 
-// proveWorkerScheduling asks the kernel for the policies of workers of each class, of all
-// their threads, and of the gateway.
-func proveWorkerScheduling(t *testing.T) {
+// proveScheduling asks the kernel for the policies of workers of each class, of the
+// gateway and of the master, of all their threads.
+func proveScheduling(t *testing.T) {
 	for _, c := range []struct {
-		want string
+		want string // of both
 		args []string
 	}{
 		{schedBatch, nil},
 		{schedBatch, []string{"--threads", "3"}},
 		{schedBatch, []string{"-k", "gevent"}},
-		{schedOther, []string{"--worker-scheduling", "inherit"}},
+		{schedOther, []string{"--scheduling", "inherit"}},
 	} {
 		s := serve(t, newSite(t, "plain").launch(append([]string{"-w", "1"}, c.args...)...))
 		worker := s.the("worker")
 		if got := policies(t, worker); got != c.want {
 			t.Errorf("the worker with %q has the policies %s, want %s", c.args, got, c.want)
 		}
-		if got := policies(t, s.the("gateway")); got != schedOther {
-			t.Errorf("the gateway has the policies %s, want %s", got, schedOther)
+		if got := policies(t, s.the("gateway")); got != c.want {
+			t.Errorf("the gateway with %q has the policies %s, want %s", c.args, got, c.want)
+		}
+		if got := policies(t, s.pid); got != schedOther {
+			t.Errorf("the master with %q has the policies %s, want %s", c.args, got, schedOther)
 		}
 		s.stop()
 	}
