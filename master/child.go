@@ -7,6 +7,7 @@ import (
 	"slices"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -157,18 +158,19 @@ func startProcess(batch bool, path string, argv []string, attr *syscall.ProcAttr
 // usual one is somebody's decision, and stays; so does the usual one in a sandbox that
 // forbids the call.
 func scheduleAsBatch() (undo func()) {
-	attr, err := unix.SchedGetAttr(0, 0)
-	if err != nil || attr.Policy != unix.SCHED_NORMAL {
+	policy, _, errno := unix.RawSyscall(unix.SYS_SCHED_GETSCHEDULER, 0, 0, 0)
+	if errno != 0 || policy != unix.SCHED_NORMAL || setPolicy(unix.SCHED_BATCH) != 0 {
 		return func() {}
 	}
-	attr.Policy, attr.Runtime = unix.SCHED_BATCH, 0 // the slice is the kernel's to choose
-	if unix.SchedSetAttr(0, attr, 0) != nil {
-		return func() {}
-	}
-	return func() {
-		attr.Policy = unix.SCHED_NORMAL
-		_ = unix.SchedSetAttr(0, attr, 0) // from batch to the usual one needs no rights
-	}
+	return func() { setPolicy(unix.SCHED_NORMAL) } // which needs no rights
+}
+
+// setPolicy sets the policy of the calling thread by sched_setscheduler(2), which leaves
+// its nice value as it is, and which RestrictRealtime= of a unit allows.
+func setPolicy(policy uintptr) unix.Errno {
+	var priority int32 // struct sched_param; 0 for policies that are not for real time
+	_, _, errno := unix.RawSyscall(unix.SYS_SCHED_SETSCHEDULER, 0, policy, uintptr(unsafe.Pointer(&priority)))
+	return errno
 }
 
 // begin starts the goroutines that post what the child does.
