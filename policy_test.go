@@ -103,6 +103,7 @@ var readOnly = map[string]string{
 	"gateway/stream.go crlf":                               "bytes that Go cannot hold in a constant",
 	"gateway/scope.go scopeConstants":                      "table, computed once",
 	"gateway/scope.go scopeExtensions":                     "table, computed once",
+	"gateway/scope.go scopeValues":                         "table",
 	"gateway/sys.go oneFD":                                 "size that only a function of x/sys tells",
 	"http1/bytes.go class":                                 "table, computed once",
 	"http1/environ.go envByte":                             "table, computed once",

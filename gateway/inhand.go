@@ -68,7 +68,14 @@ func (h *InHand) portray(msg []byte) {
 	rd.Reset(msg)
 	_, err := rd.Tuple()
 	_, err2 := rd.Int()
-	if errors.Join(err, err2, rd.Dict()) != nil {
+	if errors.Join(err, err2) != nil {
+		return
+	}
+	if kind, _ := rd.Kind(); kind == dispatch.KindTuple {
+		h.portrayScope(&rd)
+		return
+	}
+	if rd.Dict() != nil {
 		return
 	}
 	for {
@@ -80,39 +87,56 @@ func (h *InHand) portray(msg []byte) {
 		if err != nil {
 			return
 		}
-		var text []byte
-		switch string(key) {
-		case "REQUEST_METHOD", "method":
-			text, err = wording(&rd)
-			h.Method = shorten(string(text), longestMethod)
-		case "PATH_INFO": // its characters stand for bytes (PEP 3333)
-			text, err = wording(&rd)
-			h.Path = shorten(strings.ToValidUTF8(string(bytesOf(text)), "\uFFFD"), longestPath)
-		case "path":
-			text, err = wording(&rd)
-			h.Path = shorten(strings.ToValidUTF8(string(text), "\uFFFD"), longestPath)
-		case "type":
-			text, err = wording(&rd)
-			if string(text) == "websocket" {
-				h.Method = "WEBSOCKET"
-			}
-		case "REMOTE_ADDR":
-			text, err = wording(&rd)
-			h.Client = shorten(string(text), longestClient)
-		case "client":
-			err = h.readClient(&rd)
-		case "headers", "RAW_URI":
-			if h.Method != "" && h.Path != "" {
-				return // the rest is what the client sent
-			}
-			err = rd.Skip()
-		default:
-			err = rd.Skip()
-		}
-		if err != nil {
+		if done, err := h.portrayItem(string(key), &rd); done || err != nil {
 			return
 		}
 	}
+}
+
+// portrayScope reads the values of a request's scope.
+func (h *InHand) portrayScope(rd *dispatch.Reader) {
+	n, err := rd.Tuple()
+	for i := 0; err == nil && i < min(n, len(scopeValues)); i++ {
+		var done bool
+		if done, err = h.portrayItem(scopeValues[i], rd); done {
+			return
+		}
+	}
+}
+
+// portrayItem reads the value that belongs to a key. It reports true if those that follow
+// are of no interest.
+func (h *InHand) portrayItem(key string, rd *dispatch.Reader) (done bool, err error) {
+	var text []byte
+	switch key {
+	case "REQUEST_METHOD", "method":
+		text, err = wording(rd)
+		h.Method = shorten(string(text), longestMethod)
+	case "PATH_INFO": // its characters stand for bytes (PEP 3333)
+		text, err = wording(rd)
+		h.Path = shorten(strings.ToValidUTF8(string(bytesOf(text)), "\uFFFD"), longestPath)
+	case "path":
+		text, err = wording(rd)
+		h.Path = shorten(strings.ToValidUTF8(string(text), "\uFFFD"), longestPath)
+	case "type":
+		text, err = wording(rd)
+		if string(text) == "websocket" {
+			h.Method = "WEBSOCKET"
+		}
+	case "REMOTE_ADDR":
+		text, err = wording(rd)
+		h.Client = shorten(string(text), longestClient)
+	case "client":
+		err = h.readClient(rd)
+	case "headers", "RAW_URI":
+		if h.Method != "" && h.Path != "" {
+			return true, nil // the rest is what the client sent
+		}
+		err = rd.Skip()
+	default:
+		err = rd.Skip()
+	}
+	return false, err
 }
 
 // readClient reads (host, port) of a scope, or None.

@@ -127,9 +127,15 @@ func TestPortraits(t *testing.T) {
 		b = appendPair(b, "PATH_INFO", path)
 		return appendPair(b, "REQUEST_METHOD", "POST")
 	}
-	scope := append(dispatch.AppendDict(dispatch.AppendInt(dispatch.AppendTuple(nil, 3), 7)), scopeConstants[webSocketScope]...)
+	scope := append(dispatch.AppendDict(dispatch.AppendInt(dispatch.AppendTuple(nil, 3), 7)), scopeConstants...)
 	scope = appendUTF8(dispatch.AppendKey(scope, "path"), []byte("/chat"))
 	scope = appendAddress(dispatch.AppendKey(scope, "client"), []byte("::1"), []byte("55"))
+	request := dispatch.AppendTuple(dispatch.AppendInt(dispatch.AppendTuple(nil, 3), 7), len(scopeValues))
+	for _, text := range []string{"1.1", "PUT", "http", "", "/a"} { // version, method, scheme, root_path, path
+		request = dispatch.AppendLatin1(request, text)
+	}
+	request = dispatch.AppendBytes(dispatch.AppendBytes(request, []byte("/a")), nil)
+	request = appendAddress(request, []byte("::1"), []byte("55"))
 	long := strings.Repeat("ä", 3000)
 	for _, c := range []struct {
 		name string
@@ -142,6 +148,8 @@ func TestPortraits(t *testing.T) {
 		{"bytes", environ("/\xff/"), InHand{Method: "POST", Path: "/\ufffd/", Client: "192.0.2.1"}},
 		{"long", environ(long), InHand{Method: "POST", Path: long[:200] + "…", Client: "192.0.2.1"}},
 		{"cut off", environ("/a")[:62], InHand{Client: "192.0.2.1", Path: "/a"}},
+		{"request for ASGI", request, InHand{Method: "PUT", Path: "/a", Client: "::1"}},
+		{"of which a part is there", request[:len(request)-9], InHand{Method: "PUT", Path: "/a"}},
 		{"WebSocket", dispatch.AppendDictEnd(scope), InHand{Method: "WEBSOCKET", Path: "/chat", Client: "::1"}},
 	} {
 		var got InHand

@@ -14,12 +14,15 @@ type scopeKind uint8
 const (
 	httpScope      scopeKind = iota // answer a request
 	webSocketScope                  // have a conversation, or decline it
-	numScopeKinds
 )
 
 // scope builds ASGI scopes (ASGI 3.0, HTTP and WebSocket 2.5), finished but for
 // state, which only the worker knows. It holds the memory that needs, so that
 // nothing is allocated for the next.
+//
+// Of a request the worker is sent the values only, as a tuple in the order of
+// scopeValues: Python reads that and makes the dict of it in half of the time in
+// which it reads a dict.
 //
 // Spec version 2.4 promises that send() raises an OSError once the client has
 // left, and 2.5 a reason with websocket.disconnect; both are the worker's part.
@@ -30,75 +33,77 @@ type scope struct {
 // append appends the scope of a request whose origin was traced. mount is the
 // setting root_path; a trusted proxy's prefix comes before it.
 func (s *scope) append(b []byte, kind scopeKind, c *conn, h *http1.Head, o *origin, mount string) []byte {
-	b = append(dispatch.AppendDict(b), scopeConstants[kind]...)
-	b = appendPair(b, "http_version", o.protocol[len("HTTP/"):])
 	if kind == httpScope {
-		b = appendMethod(dispatch.AppendKey(b, "method"), h.Method)
+		b = dispatch.AppendTuple(b, len(scopeValues))
+	} else {
+		b = append(dispatch.AppendDict(b), scopeConstants...)
 	}
-	b = appendPair(b, "scheme", scopeScheme(kind, o.scheme))
-	b = s.appendPath(b, h, o, mount)
-	b = dispatch.AppendBytes(dispatch.AppendKey(b, "query_string"), h.Query)
-	b = appendAddress(dispatch.AppendKey(b, "client"), o.client, o.port)
+	b = dispatch.AppendLatin1(kind.key(b, "http_version"), o.protocol[len("HTTP/"):])
+	if kind == httpScope {
+		b = appendMethod(b, h.Method)
+	}
+	b = dispatch.AppendLatin1(kind.key(b, "scheme"), scopeScheme(kind, o.scheme))
+	b = s.appendPath(b, kind, h, o, mount)
+	b = dispatch.AppendBytes(kind.key(b, "query_string"), h.Query)
+	b = appendAddress(kind.key(b, "client"), o.client, o.port)
 	host := o.host
 	if c.listener.unix {
 		host = nil // o has it from the Host field; no address of ours was asked
 	}
-	b = appendAddress(dispatch.AppendKey(b, "server"), host, o.hostPort)
-	b, trailers := appendScopeFields(dispatch.AppendKey(b, "headers"), h.Fields)
-	if kind == webSocketScope {
-		b = appendSubprotocols(dispatch.AppendKey(b, "subprotocols"), h.Fields)
+	b = appendAddress(kind.key(b, "server"), host, o.hostPort)
+	b, trailers := appendScopeFields(kind.key(b, "headers"), h.Fields)
+	if kind == httpScope {
+		return dispatch.AppendInt(b, int64(scopeAbility(h, trailers)))
 	}
-	b = append(b, scopeExtensions[scopeAbility(kind, h, trailers)]...)
-	return dispatch.AppendDictEnd(b)
+	b = appendSubprotocols(kind.key(b, "subprotocols"), h.Fields)
+	return dispatch.AppendDictEnd(append(b, scopeExtensions...))
 }
 
-// scopeConstants are the items that all scopes of a kind have in common.
-var scopeConstants = [numScopeKinds][]byte{
-	httpScope:      scopeStart("http"),
-	webSocketScope: scopeStart("websocket"),
+// scopeValues are the keys of the values that a worker is sent of a request's
+// scope; in place of the extensions it gets what the client can take.
+var scopeValues = [...]string{
+	"http_version", "method", "scheme", "root_path", "path", "raw_path", "query_string", "client", "server", "headers", "extensions",
 }
 
-func scopeStart(kind string) []byte {
-	b := dispatch.AppendKey(dispatch.AppendKey(nil, "type"), kind)
-	b = dispatch.AppendDict(dispatch.AppendKey(b, "asgi"))
-	b = appendPair(appendPair(b, "version", "3.0"), "spec_version", "2.5")
-	return dispatch.AppendDictEnd(b)
+// key appends a key, if values have theirs with them.
+func (k scopeKind) key(b []byte, name string) []byte {
+	if k == httpScope {
+		return b
+	}
+	return dispatch.AppendKey(b, name)
 }
 
-// scopeExtensions are the items "extensions" by what the client can take.
-var scopeExtensions = [...][]byte{
-	ableToRead:  extensions("http.response.pathsend"),
-	ableToHint:  extensions("http.response.pathsend", "http.response.early_hint"),
-	ableToTrail: extensions("http.response.pathsend", "http.response.early_hint", "http.response.trailers"),
-	ableToDeny:  extensions("websocket.http.response"),
-}
-
-// What the client of a request can take.
-const (
-	ableToRead  = iota // HTTP/1.0: the response and nothing before or after it
-	ableToHint         // informational responses too
-	ableToTrail        // trailer fields too, because it said so (RFC 9110 section 10.1.4)
-	ableToDeny         // WebSocket: a response instead of the conversation
+// scopeConstants are the items that all scopes of WebSockets begin with,
+// scopeExtensions the last one.
+var (
+	scopeConstants = func() []byte {
+		b := dispatch.AppendKey(dispatch.AppendKey(nil, "type"), "websocket")
+		b = dispatch.AppendDict(dispatch.AppendKey(b, "asgi"))
+		b = appendPair(appendPair(b, "version", "3.0"), "spec_version", "2.5")
+		return dispatch.AppendDictEnd(b)
+	}()
+	scopeExtensions = func() []byte {
+		b := dispatch.AppendDict(dispatch.AppendKey(nil, "extensions"))
+		b = dispatch.AppendDict(dispatch.AppendKey(b, "websocket.http.response"))
+		return dispatch.AppendDictEnd(dispatch.AppendDictEnd(b))
+	}()
 )
 
-func scopeAbility(kind scopeKind, h *http1.Head, trailers bool) int {
+// What the client of a request can take. The numbers are the protocol's.
+const (
+	ableToRead  = 0 // HTTP/1.0: the response and nothing before or after it
+	ableToHint  = 1 // informational responses too
+	ableToTrail = 2 // trailer fields too, because it said so (RFC 9110 section 10.1.4)
+)
+
+func scopeAbility(h *http1.Head, trailers bool) int {
 	switch {
-	case kind == webSocketScope:
-		return ableToDeny
 	case h.Minor == 0:
 		return ableToRead
 	case trailers:
 		return ableToTrail
 	}
 	return ableToHint
-}
-
-func extensions(names ...string) []byte {
-	b := dispatch.AppendDict(dispatch.AppendKey(nil, "extensions"))
-	for _, name := range names {
-		b = dispatch.AppendDictEnd(dispatch.AppendDict(dispatch.AppendKey(b, name)))
-	}
-	return dispatch.AppendDictEnd(b)
 }
 
 // appendMethod appends a method; those that programs compare with, in the form
@@ -124,16 +129,16 @@ func scopeScheme(kind scopeKind, scheme string) string {
 // appendPath appends root_path, path and raw_path. The path has the root path
 // at its start whether or not the client's had it, so that an application can
 // always take it off (ASGI, "WSGI compatibility").
-func (s *scope) appendPath(b []byte, h *http1.Head, o *origin, mount string) []byte {
+func (s *scope) appendPath(b []byte, kind scopeKind, h *http1.Head, o *origin, mount string) []byte {
 	s.path = append(s.path[:0], o.prefix...)
 	if len(s.path) == 0 {
 		s.path = append(s.path, mount...)
 	}
-	b = appendUTF8(dispatch.AppendKey(b, "root_path"), s.path)
+	b = appendUTF8(kind.key(b, "root_path"), s.path)
 	root := len(s.path)
 	s.path = append(s.path, o.path...)
-	b = appendUTF8(dispatch.AppendKey(b, "path"), s.path)
-	b = dispatch.AppendKey(b, "raw_path")
+	b = appendUTF8(kind.key(b, "path"), s.path)
+	b = kind.key(b, "raw_path")
 	if o.carried || root == 0 {
 		return dispatch.AppendBytes(b, h.Path)
 	}

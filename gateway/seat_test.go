@@ -97,6 +97,9 @@ func (s *seat) receive() (id int64, env map[string]any, body any, ok bool) {
 	check(s.rig.t, err)
 	request := v.(dispatch.Tuple)
 	env, _ = request[1].(dispatch.Dict)
+	if values, ok := request[1].(dispatch.Tuple); ok {
+		env = workersScope(s.rig.t, values)
+	}
 	return request[0].(int64), env, request[2], true
 }
 

@@ -19,7 +19,7 @@ from marshal import loads
 from time import monotonic, monotonic_ns
 from typing import TYPE_CHECKING, Any, Callable, TextIO
 
-from . import afterfork, asgi_deadline, asgi_host, asgi_loop, deadline, load, stacks, tracebacks, trouble
+from . import afterfork, asgi_deadline, asgi_host, asgi_loop, asgi_scope, deadline, load, stacks, tracebacks, trouble
 from .asgi_body import FileBody, StreamBody
 from .asgi_fetch import Fetching
 from .asgi_heads import Heads
@@ -219,6 +219,8 @@ class Worker:
                         self._client_left(number)
                         continue
                     outlet = outlets[number >> _LOOP_SHIFT]
+                    if type(scope) is tuple:
+                        scope = asgi_scope.http(scope)
                     if state is not None:
                         scope["state"] = state.copy()
                     if type(body) is not bytes:

@@ -9,6 +9,17 @@ from typing import Any
 from fakemaster import Answer, Master, Worker, send
 
 
+def on_the_wire(scope: dict[str, Any]) -> Any:
+    """The scope as the gateway sends it: of a request its values only."""
+    if scope["type"] != "http":
+        return scope
+    able = ["http.response.pathsend", "http.response.early_hint", "http.response.trailers"]
+    values = {**scope, "extensions": able.index(list(scope["extensions"])[-1])}
+    assert (values.pop("type"), values.pop("asgi")["spec_version"]) == ("http", "2.5")
+    keys = "http_version method scheme root_path path raw_path query_string client server headers extensions"
+    return tuple(values.pop(key) for key in keys.split()) if len(values) == 11 else scope
+
+
 def scope(**more: Any) -> dict[str, Any]:
     """A scope as gateway/scope.go writes it."""
     base = {
@@ -62,7 +73,7 @@ class Shop:
         assert self.worker.own is not None
         if fd >= 0:
             self.master.beside[number] = os.dup(fd)
-        send(self.worker.own, (number, scope(query_string=app.encode(), **more), body))
+        send(self.worker.own, (number, on_the_wire(scope(query_string=app.encode(), **more)), body))
         if fd >= 0:
             self.master.hand(number)
         return number
