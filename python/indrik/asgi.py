@@ -166,10 +166,12 @@ class Worker:
         """A request's application has returned."""
         self._answered += 1
         self._row[ANSWERED] = self._answered
-        self._forget(number)
-
-    def _forget(self, number: int) -> None:
         del self._held[number]
+        if self._idle is not None:
+            self._end_wait()
+
+    def _end_wait(self) -> None:
+        """End the wait for the last request, if there is one and that was it."""
         if self._idle is not None and not self._held and not self._idle.done():
             self._idle.set_result(None)
 
@@ -267,7 +269,8 @@ class Worker:
             self._stop_reading(error)
         finally:
             if fd is None:
-                self._forget(number)
+                del self._held[number]
+                self._end_wait()
         if fd is None:
             return
         request: Request | Conversation

@@ -67,7 +67,7 @@ class Request:
     def end(self) -> None:
         """The application's call is over, and so is the request."""
         self.task = None  # which may have another by the time that somebody wants to cancel this one
-        if self._body is not None:
+        if type(self._body) is not bytes:  # as it mostly is, and nobody asked for it
             self._close_body()
         if self._stream is not None:
             self._stream.close()
