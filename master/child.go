@@ -7,7 +7,6 @@ import (
 	"slices"
 	"syscall"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -159,18 +158,10 @@ func startProcess(batch bool, path string, argv []string, attr *syscall.ProcAttr
 // forbids the call.
 func scheduleAsBatch() (undo func()) {
 	policy, _, errno := unix.RawSyscall(unix.SYS_SCHED_GETSCHEDULER, 0, 0, 0)
-	if errno != 0 || policy != unix.SCHED_NORMAL || setPolicy(unix.SCHED_BATCH) != 0 {
+	if errno != 0 || policy != unix.SCHED_NORMAL || setPolicyOf(0, unix.SCHED_BATCH) != 0 {
 		return func() {}
 	}
-	return func() { setPolicy(unix.SCHED_NORMAL) } // which needs no rights
-}
-
-// setPolicy sets the policy of the calling thread by sched_setscheduler(2), which leaves
-// its nice value as it is, and which RestrictRealtime= of a unit allows.
-func setPolicy(policy uintptr) unix.Errno {
-	var priority int32 // struct sched_param; 0 for policies that are not for real time
-	_, _, errno := unix.RawSyscall(unix.SYS_SCHED_SETSCHEDULER, 0, policy, uintptr(unsafe.Pointer(&priority)))
-	return errno
+	return func() { setPolicyOf(0, unix.SCHED_NORMAL) } // which needs no rights
 }
 
 // begin starts the goroutines that post what the child does.

@@ -122,6 +122,7 @@ type master struct {
 	voice      desk.Voice
 	alarm      alarm
 	compiled
+	prompt prompt
 	pulse
 }
 
@@ -145,6 +146,7 @@ func Run(ctx context.Context, cfg Config) error {
 			return err // nothing was taken, so there is nothing to give back
 		}
 		defer m.release()
+		m.prompt.on = true // perhaps; if it is not to be, that is set right with the first look
 		return m.run(ctx)
 	}
 	defer m.release()
@@ -265,6 +267,7 @@ func (m *master) settle() {
 			}
 		}
 	}
+	m.setPolicies()
 	m.tellLevels()
 	m.speak()
 }

@@ -95,7 +95,7 @@ var workerSettings = []Setting{
 		Name: "scheduling", Flag: "scheduling", Metavar: "HOW", Group: Workers, Kind: Choice,
 		Default: "batch", Choices: []string{"batch", "inherit"},
 		Help:  "Schedule gateway and workers so that one that is woken takes no processor from another; inherit: as the service is",
-		Note:  "`batch` is SCHED_BATCH of sched(7), which needs no rights. On a busy machine the gateway then sends all that it has before a worker runs, and a worker goes on while the gateway's work gathers: a fifth to a third more requests. Whoever is woken where all processors are busy may wait for the end of a time slice, some milliseconds, that it would else have cut short. A unit's `CPUSchedulingPolicy=` is left as it is. Programs that the application starts inherit it.",
+		Note:  "`batch` is SCHED_BATCH of sched(7), which needs no rights. On a busy machine the gateway then sends all that it has before a worker runs, and a worker goes on while the gateway's work gathers: a fifth to a third more requests. Whoever is woken where all processors are busy may wait for the end of a time slice, some milliseconds, that it would else have cut short; so while a reload is under way all that serve have the usual policy, and do not wait for those who boot. A unit's `CPUSchedulingPolicy=` is left as it is. Programs that the application starts inherit it.",
 		Since: "0.1.0",
 	},
 	{

@@ -3,7 +3,9 @@ package e2e
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -38,6 +40,40 @@ func proveScheduling(t *testing.T) {
 		}
 		s.stop()
 	}
+}
+
+// While a reload is under way those who serve take the processor from those who boot; afterwards they have the policies
+// of the setting again, also if nothing came of the reload.
+func TestAReloadIsNoReasonToWait(t *testing.T) {
+	w := newSite(t, "plain")
+	s := serve(t, w.launch("-w", "1"))
+	gateway, worker := s.the("gateway"), s.the("worker")
+	w.put("version.py", `
+import time
+from notes import note
+note("begun", 1)
+time.sleep(1)
+raise SystemExit("not today")
+`)
+	s.kill(s.pid, syscall.SIGHUP)
+	s.note("begun")
+	for what, pid := range map[string]int{"gateway": gateway, "worker": worker} {
+		if got := policies(t, pid); got != schedOther {
+			t.Errorf("while others boot the %s has the policies %s, want %s", what, got, schedOther)
+		}
+	}
+	s.stderr.await(t, 1, "indrik.master: reload failed")
+	s.allow("Traceback (most recent", "reload failed", "the reload was given up", `cause="load failed"`, `cause="boot failed"`)
+	has := func(pids ...int) func() bool {
+		return func() bool {
+			return !slices.ContainsFunc(pids, func(pid int) bool { return policies(t, pid) != schedBatch })
+		}
+	}
+	s.until("gateway and worker have their policies again after a reload that failed", has(gateway, worker))
+	w.version("2")
+	s.reload(1)
+	s.until("gateway and worker have their policies again after a reload", has(s.the("gateway"), s.the("worker")))
+	s.stop()
 }
 
 // policies are the different scheduling policies of the threads of a process. A gthread
