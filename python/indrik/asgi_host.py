@@ -101,6 +101,8 @@ async def run(worker: Worker, first: Request) -> None:
     task = cast("asyncio.Task[None]", asyncio.current_task())
     rest = Rest(task, worker.loop, resting)
     references, name, context = _references, task.get_name(), copy_context()
+    if first.task is not task:
+        references = None  # an eager task (3.12) runs in its maker, whose reference goes away later
     first.task = None  # set again below; it would be counted
     strong, weak = references(task) if references else 0, getweakrefcount(task)
     request: Request | None = first

@@ -75,3 +75,13 @@ def test_a_worker_leaves_with_tasks_that_rest():
         for number in [shop.ask("waits") for _ in range(20)]:
             shop.answer(number)
         assert shop.worker.retire() == 0
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="has no eager tasks")
+def test_eager_tasks_do_not_go_on():
+    """Who makes one has a reference to it while it begins, which hides one that is kept."""
+    with Shop("asgi_traces:eager") as shop:
+        for kind in ("nothing", "waits", "reference", "reference_after_waiting", "variable"):
+            before = shop.get(kind)
+            after = shop.get("nothing")
+            assert before.status == after.status == 200 and after.body != before.body, kind

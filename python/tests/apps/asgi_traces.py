@@ -81,6 +81,12 @@ async def all_cancelled(task):
     await asyncio.wait(others or [asyncio.create_task(asyncio.sleep(0))])
 
 
+async def eager(scope, receive, send):
+    if scope["type"] == "lifespan":
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+    await app(scope, receive, send)
+
+
 async def app(scope, receive, send):
     if scope["type"] != "http":
         raise NotImplementedError
