@@ -136,10 +136,10 @@ async def run(worker: Worker, first: Request) -> None:
 def _untouched(task: asyncio.Task[None], name: str, context: Context) -> bool:
     """Whether a request, without which there would be no reference to its task, left it
     as it was."""
-    now: Any = task  # the rest is not in its documented interface, and not in every version
-    if now._must_cancel or now._callbacks or (hasattr(now, "cancelling") and now.cancelling()):
-        return False
+    now: Any = task  # some of it is in no documented interface, and not in every version
     try:
+        if now._must_cancel or now._callbacks or (hasattr(now, "cancelling") and now.cancelling()):
+            return False
         return task.get_name() is name and copy_context() == context
-    except Exception:  # noqa: BLE001 (of a comparison of the application's values)
+    except Exception:  # noqa: BLE001 (of a comparison of the application's values; or a task that does not tell)
         return False
