@@ -91,14 +91,14 @@ func (e *ends) reclaim() (unread []uint64) {
 }
 
 // requestID reads the id of a request from the start of its message; 0 if the
-// message is none.
+// message is a note about one, which has None where an environ, a scope or its values are.
 func requestID(head []byte) uint64 {
 	var rd dispatch.Reader
 	rd.Reset(head)
 	_, err := rd.Tuple()
 	id, err2 := rd.Int()
 	kind, err3 := rd.Kind()
-	if errors.Join(err, err2, err3) != nil || kind != dispatch.KindDict {
+	if errors.Join(err, err2, err3) != nil || kind == dispatch.KindNone {
 		return 0
 	}
 	return uint64(id)
