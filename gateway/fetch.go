@@ -29,14 +29,18 @@ func (l *loop) fetched(w *worker, id uint64, r *request) {
 		l.sendDescriptor(w, id, nil)
 		return
 	}
-	body := r.body
-	r.body = nil
-	if err := l.sendDescriptor(w, id, unix.UnixRights(int(body.Fd()))); err != nil {
+	switch err := l.sendDescriptor(w, id, unix.UnixRights(int(r.body.Fd()))); err {
+	case nil:
+		_ = r.body.Close() // the message holds its own copy
+		r.body = nil
+	case unix.EPIPE, unix.ECONNRESET:
+		// The worker died. As it has not begun, another will be given the request.
+	default:
 		// ETOOMANYREFS: the user of this process has as many descriptors in flight as it may.
+		l.log.Warn("descriptor could not be given to a worker", "pid", w.pid, "request", id, "error", err)
 		l.fail(r, fmt.Errorf("%w: %w", errDescriptors, err))
 		l.sendDescriptor(w, id, nil)
 	}
-	_ = body.Close() // the message holds its own copy
 }
 
 // sendDescriptor sends a worker the descriptor in rights, or the news that there is none.
@@ -44,12 +48,8 @@ func (l *loop) sendDescriptor(w *worker, id uint64, rights []byte) error {
 	msg := dispatch.AppendInt(dispatch.AppendTuple(nil, 1), int64(id))
 	for {
 		err := unix.Sendmsg(w.fd, msg, rights, nil, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
-		if err == unix.EINTR {
-			continue
+		if err != unix.EINTR {
+			return err
 		}
-		if err != nil {
-			l.log.Warn("descriptor could not be given to a worker", "pid", w.pid, "request", id, "error", err)
-		}
-		return err
 	}
 }

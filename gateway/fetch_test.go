@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"io"
 	"net"
 	"strings"
 	"testing"
@@ -53,4 +54,40 @@ func TestARequestOfNobodyIsNotGiven(t *testing.T) {
 		}
 	}
 	waitFor(t, func() bool { return g.board.Loop(0).Dispatched() == 0 })
+}
+
+// A worker that dies before it has the body has begun nothing, so another gets the request.
+func TestAnUnfetchedRequestOutlivesItsWorker(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		rig  func(*testing.T) *rig
+		hire func(*rig, int) *seat
+	}{
+		{"shared lane", func(t *testing.T) *rig { return newRig(t, nil) }, func(g *rig, slot int) *seat { return g.hire(slot, nil) }},
+		{"own lane", func(t *testing.T) *rig { return newOwnRig(t, "wsgi", 2, nil) }, func(g *rig, slot int) *seat { return g.hireOwn(slot, nil) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g := c.rig(t)
+			first := c.hire(g, 0)
+			client := g.dial()
+			client.say(inAFile)
+			if _, _, body, ok := first.receive(); !ok || body != nil {
+				t.Fatalf("got a body of %v in the message, want it to be fetched", body)
+			}
+			first.dies("crashed")
+			second := c.hire(g, 1)
+			second.row.SetBeat(dispatch.Monotonic())
+			id, _, _, fd, ok := second.take()
+			if !ok || fd < 0 {
+				t.Fatalf("the next worker got descriptor %d, %v", fd, ok)
+			}
+			if text, err := io.ReadAll(arriving(fd)); err != nil || len(text) != 100_000 {
+				t.Errorf("it read %d bytes, %v", len(text), err)
+			}
+			second.send(dispatch.Tuple{id, "200 OK", fields(), []byte("kept")})
+			if r, body := client.hear("POST"); r.StatusCode != 200 || body != "kept" {
+				t.Errorf("got %d %q", r.StatusCode, body)
+			}
+		})
+	}
 }

@@ -255,29 +255,44 @@ func (l *loop) bury(e *ends, back []uint64, why error, c *casualties) {
 	again := make([]*request, 0, len(back))
 	for _, id := range back {
 		r := l.requests.find(id)
-		if r == nil || r.phase != dispatched || r.lane.ends != e {
-			continue
-		}
-		r.lane.dispatched--
-		r.lane, r.phase, r.told = nil, queued, false
-		switch {
-		case !r.wanted():
-			l.requests.drop(r)
-		case r.asgi != l.course.asgi:
-			l.fail(r, errFormChanged)
-		default:
+		if r != nil && r.phase == dispatched && r.lane.ends == e && l.retrieve(r) {
 			again = append(again, r)
 		}
 	}
-	l.queue.unpop(again)
-	if why == nil {
-		return
-	}
-	for _, r := range l.requests.all {
-		if r.lane != nil && r.lane.ends == e { // there is a reason for lanes of one worker only
-			lost := l.lost(r, why, r.lane.worker.pid)
-			c.add(lost)
-			l.fail(r, lost)
+	if why != nil {
+		for _, r := range l.requests.all {
+			switch {
+			case r.lane == nil || r.lane.ends != e:
+			case r.unbegun():
+				if l.retrieve(r) {
+					again = append(again, r)
+				}
+			default: // there is a reason for lanes of one worker only
+				lost := l.lost(r, why, r.lane.worker.pid)
+				c.add(lost)
+				l.fail(r, lost)
+			}
 		}
 	}
+	l.queue.unpop(again)
+}
+
+// unbegun reports that no worker can have done anything of a request, although one may
+// have taken it: the descriptor without which it cannot begin is still here.
+func (r *request) unbegun() bool { return r.phase == dispatched && r.body != nil }
+
+// retrieve takes a dispatched request back that no worker has begun. It reports whether
+// that is to be queued again: not if its client left, or no worker understands it now.
+func (l *loop) retrieve(r *request) bool {
+	r.lane.dispatched--
+	r.lane, r.phase, r.told, r.missed = nil, queued, false, 0
+	switch {
+	case !r.wanted():
+		l.requests.drop(r)
+	case r.asgi != l.course.asgi:
+		l.fail(r, errFormChanged)
+	default:
+		return true
+	}
+	return false
 }

@@ -107,7 +107,14 @@ func (l *loop) giveUpLost(ids []uint64) {
 		}
 	}
 	for _, id := range ids {
-		if r := l.requests.find(id); r != nil && r.phase == dispatched {
+		r := l.requests.find(id)
+		switch {
+		case r == nil || r.phase != dispatched:
+		case r.unbegun():
+			if l.retrieve(r) {
+				l.queue.unpop([]*request{r})
+			}
+		default:
 			l.log.Warn("request was lost with its worker", "request", id)
 			l.fail(r, l.lost(r, errWorkerDied, 0))
 		}
