@@ -5,6 +5,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/indrik/indrik/dispatch"
 )
@@ -76,14 +77,16 @@ func TestAnUnfetchedRequestOutlivesItsWorker(t *testing.T) {
 			}
 			first.dies("crashed")
 			second := c.hire(g, 1)
-			second.row.SetBeat(dispatch.Monotonic())
+			second.row.SetBeat(dispatch.Monotonic() + int64(time.Minute)) // it cannot be the one that has it
 			id, _, _, fd, ok := second.take()
 			if !ok || fd < 0 {
 				t.Fatalf("the next worker got descriptor %d, %v", fd, ok)
 			}
-			if text, err := io.ReadAll(arriving(fd)); err != nil || len(text) != 100_000 {
+			body := arriving(fd)
+			if text, err := io.ReadAll(body); err != nil || len(text) != 100_000 {
 				t.Errorf("it read %d bytes, %v", len(text), err)
 			}
+			check(t, body.Close())
 			second.send(dispatch.Tuple{id, "200 OK", fields(), []byte("kept")})
 			if r, body := client.hear("POST"); r.StatusCode != 200 || body != "kept" {
 				t.Errorf("got %d %q", r.StatusCode, body)
