@@ -12,12 +12,15 @@ import (
 )
 
 const (
-	// laneBeat makes an idle worker's recvmsg return, so that it can beat, unless
+	// laneBeat makes an idle worker's receive return, so that it can beat, unless
 	// a short timeout wants more beats (beatFor).
 	laneBeat = time.Second
 	// laneBuffer is the memory wanted for requests on their way. The kernel
 	// grants less (net.core.wmem_max) to those who may not force it.
 	laneBuffer = 4 << 20
+	// replyBuffer is the same for the replies of a worker to one loop: some of those that
+	// are just short of a file. A worker that finds no room waits for the gateway each time.
+	replyBuffer = 1 << 20
 )
 
 // lane is the socket pair through which the workers of a generation take
@@ -49,11 +52,16 @@ func newOwnLane() (lane, error) {
 	if err != nil {
 		return lane{}, fmt.Errorf("make a lane: %w", err)
 	}
-	if unix.SetsockoptInt(gateway, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, laneBuffer) != nil {
-		// Not privileged: what the kernel grants to everybody must do.
-		_ = unix.SetsockoptInt(gateway, unix.SOL_SOCKET, unix.SO_SNDBUF, laneBuffer)
-	}
+	widen(gateway, laneBuffer)
 	return lane{gateway, workers}, nil
+}
+
+// widen gives a socket memory for what is on its way from it, in bytes.
+func widen(fd, size int) {
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, size) != nil {
+		// Not privileged: what the kernel grants to everybody must do.
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, size)
+	}
 }
 
 func (l lane) close() { closeAll([]int{l.gateway, l.workers}) }

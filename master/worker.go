@@ -76,6 +76,7 @@ func (w *worker) equip(loops int, own bool) (theirs []int, err error) {
 		if err != nil {
 			return theirs, fmt.Errorf("make a reply socket of slot %d: %w", w.slot, err)
 		}
+		widen(its, replyBuffer)
 		w.reply = append(w.reply, ours)
 		theirs = append(theirs, its)
 	}
