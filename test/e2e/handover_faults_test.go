@@ -143,6 +143,7 @@ func TestAGatewayKilledWhileHandingOver(t *testing.T) {
 			s.kill(s.pid, syscall.SIGHUP)
 			next := s.successor(first)
 			s.client().ask("GET /version HTTP/1.1\r\nHost: test\r\n\r\n", "GET", 200, "2")
+			time.Sleep(500 * time.Millisecond) // the next has accepted; that it has told the master so cannot be seen
 			s.passOneLot(first, next)
 			single := s.loadWith(2, "/", "Connection: close\r\n") // nobody accepts at the moment
 			lost := n - lot
