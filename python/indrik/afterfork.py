@@ -20,7 +20,7 @@ from collections.abc import Iterable
 from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
-from . import wire
+from . import reply, wire
 
 if TYPE_CHECKING:
     from .hooks import Hooks, Worker
@@ -105,6 +105,7 @@ class Retirement:
         if self._called:
             return
         self._called = True
+        reply.Outlet.retired = True
         os.dup2(self._ended, self._lane, inheritable=False)
         for thread, row in self.waiting:
             if not row[wire.REQUEST]:

@@ -145,7 +145,8 @@ def fetch(outlet: Outlet, request: int) -> int | None:
     caller's. None if there is none: the client left, or the request was another gateway's.
 
     A gateway that dies may take the question with it. Its successor is asked again, and an
-    answer that comes twice is for the next to throw away. PeerGone if nobody will answer.
+    answer that comes twice is for the next to throw away. A worker that is to leave asks no
+    second time: there may be no successor for it. PeerGone if nobody will answer.
     """
     question = marshal.dumps((request, "descriptor"), MARSHAL_VERSION)
     with outlet.turn:
@@ -157,6 +158,8 @@ def fetch(outlet: Outlet, request: int) -> int | None:
                     if answered == request:
                         return fds[0] if fds else None
                     close_all(fds)
+                if outlet.retired:
+                    return None
         except GONE as error:
             raise PeerGone from error
 

@@ -181,6 +181,7 @@ class _Crew:
             except ConnectionResetError:
                 size = 0
             if not size:
+                Outlet.retired = True
                 break
             self._accept(view[:size])
             taken += 1

@@ -44,10 +44,11 @@ class Outlet(socket.socket):
     application forks off has the same object, and must not.
 
     What comes back are descriptors that were asked for (body.fetch). turn is held by who
-    asks until it has the answer.
+    asks until it has the answer. retired says of all of them that the worker is to leave.
     """
 
     owner = 0
+    retired = False
     turn: AbstractContextManager[Any]
 
     def __init__(self, fileno: int) -> None:

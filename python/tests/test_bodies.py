@@ -4,7 +4,8 @@ import hashlib
 import os
 import socket
 
-from fakemaster import LIMIT, environ, fine, memory, play, receive, send, until
+import pytest
+from fakemaster import LIMIT, Master, environ, fine, memory, needs, play, receive, send, until
 
 LINES = b"abcdef\n0123456789\nx\n\nlast line\nyzunfinished"
 READ = [b"", b"abc", b"def\n", b"0123", b"456789\n", [b"x\n"], [b"\n"], b"la", b"st line\nyzunfinished"]
@@ -123,3 +124,14 @@ def test_an_answer_that_comes_twice_is_thrown_away(shop):
     assert play(shop, "reads", fd).body == repr(READ).encode()
     os.close(fd)
     until(lambda: w.fds() == before)
+
+
+@pytest.mark.parametrize("kind", ["sync", "gthread", "gevent", "eventlet"])
+def test_a_worker_that_leaves_does_not_wait_for_a_gateway_that_has_left(kind):
+    needs(kind)
+    with Master("gallery:shop", options={"worker_class": kind}, quiet=False) as m:
+        m.configure()
+        w = m.ready()
+        send(m.newest or m.lane, (m.next_id(), environ(), None))
+        assert receive(w.replies[0])[0][1] == "descriptor"  # and nobody answers
+        assert w.retire() == 0
