@@ -262,6 +262,7 @@ func (m *master) gatewaySaid(gt *gate, msg dispatch.Tuple) {
 	switch word(msg) {
 	case gateway.FactServing:
 		gt.serving = true
+		m.log.Debug("gateway accepts", "pid", gt.child.pid)
 	case gateway.FactProbed:
 		gt.probed(number(msg, 1))
 	case gateway.FactLeft:

@@ -129,7 +129,7 @@ func TestAGatewayKilledWhileHandingOver(t *testing.T) {
 				w.put("indrik.toml", fmt.Sprintf("keepalive = %d\ngraceful_timeout = 60\n", 1000+n))
 			}
 			config(1)
-			s := serve(t, w.launch("-w", "1"))
+			s := serve(t, w.launch("-w", "1", "--log-level", "debug"))
 			s.allow("gateway ended", "hand-over of connections ended")
 			const n = 1000
 			clients := make([]*client, n)
@@ -143,7 +143,7 @@ func TestAGatewayKilledWhileHandingOver(t *testing.T) {
 			s.kill(s.pid, syscall.SIGHUP)
 			next := s.successor(first)
 			s.client().ask("GET /version HTTP/1.1\r\nHost: test\r\n\r\n", "GET", 200, "2")
-			time.Sleep(500 * time.Millisecond) // the next has accepted; that it has told the master so cannot be seen
+			s.stderr.await(t, 1, fmt.Sprintf("gateway accepts: pid=%d", next)) // the master has heard of it before it is stopped
 			s.passOneLot(first, next)
 			single := s.loadWith(2, "/", "Connection: close\r\n") // nobody accepts at the moment
 			lost := n - lot
