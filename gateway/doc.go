@@ -27,7 +27,7 @@
 // exchange over a transport that translates (http2stream.go).
 //
 // A WebSocket begins on the goroutine path. Then its messages are the loop's, each
-// read, sent on and forgotten in one turn (smalltalk.go), until one comes that is not
+// read, sent on and forgotten in one turn (websockettalk.go), until one comes that is not
 // for a loop; from that on two goroutines carry it (conversation.go).
 //
 // # Life of a request

@@ -152,18 +152,6 @@ func startProcess(batch bool, path string, argv []string, attr *syscall.ProcAttr
 	return pid, err
 }
 
-// scheduleAsBatch has the calling thread scheduled as SCHED_BATCH (sched(7)) until undo is
-// called: when it is woken, it takes the processor from nobody. Another policy than the
-// usual one is somebody's decision, and stays; so does the usual one in a sandbox that
-// forbids the call.
-func scheduleAsBatch() (undo func()) {
-	policy, _, errno := unix.RawSyscall(unix.SYS_SCHED_GETSCHEDULER, 0, 0, 0)
-	if errno != 0 || policy != unix.SCHED_NORMAL || setPolicyOf(0, unix.SCHED_BATCH) != 0 {
-		return func() {}
-	}
-	return func() { setPolicyOf(0, unix.SCHED_NORMAL) } // which needs no rights
-}
-
 // begin starts the goroutines that post what the child does.
 func (c *child) begin(post func(fact)) {
 	c.silent, c.left = make(chan struct{}), make(chan struct{})
