@@ -1,11 +1,15 @@
 package gateway
 
 import (
+	"errors"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/indrik/indrik/dispatch"
 )
@@ -92,5 +96,37 @@ func TestAnUnfetchedRequestOutlivesItsWorker(t *testing.T) {
 				t.Errorf("got %d %q", r.StatusCode, body)
 			}
 		})
+	}
+}
+
+// What becomes of a descriptor that cannot be given: it stays for another worker if this
+// one is dead, else the request fails.
+func TestADescriptorThatCannotBeGiven(t *testing.T) {
+	b := newBench(t)
+	l := b.loop
+	dispatchWithBody := func() (*request, chan answer) {
+		file, err := os.Open(os.DevNull)
+		need(t, err)
+		r := l.requests.add()
+		r.answers, r.body = make(chan answer, answerRoom), file
+		r.phase, r.lane = dispatched, l.lane
+		l.lane.dispatched++
+		return r, r.answers
+	}
+	ours, theirs, err := dispatch.SocketPair()
+	need(t, err)
+	need(t, unix.Close(theirs))
+	t.Cleanup(func() { closeFD(ours) })
+	r, _ := dispatchWithBody()
+	if l.fetched(&worker{pid: 1, fd: ours}, r.id, r); !r.unbegun() {
+		t.Error("the descriptor has gone with a dead worker")
+	}
+	r, answers := dispatchWithBody()
+	l.fetched(&worker{pid: 1, fd: -1}, r.id, r)
+	if a := <-answers; !errors.Is(a.failed, errDescriptors) {
+		t.Errorf("the request got %v, want %v", a.failed, errDescriptors)
+	}
+	if l.lane.dispatched != 1 {
+		t.Errorf("%d places of the lane are taken, want that of the first request", l.lane.dispatched)
 	}
 }
