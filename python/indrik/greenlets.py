@@ -19,7 +19,7 @@ from marshal import loads
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, BinaryIO, Callable, NamedTuple, TextIO
 
-from . import afterfork, deadline, departure, stacks
+from . import afterfork, deadline, departure, stacks, trouble
 from .app import Application, Exchange, FileWrapper, responder
 from .body import opened
 from .load import Failure
@@ -207,14 +207,18 @@ class _Crew:
 
     def _answer(self, request: int, environ: dict[str, Any], body: Any, outlet: _Patient) -> None:
         source: BinaryIO | None = None
+        exchange = Exchange(request, outlet)
         try:
             source = io.BytesIO(body) if type(body) is bytes else opened(body, outlet, request, environ)
             if source is None:
                 return  # nobody waits for it any more
             environ["wsgi.input"] = source
-            self._respond(self._app, environ, Exchange(request, outlet), self._errors, request)
+            self._respond(self._app, environ, exchange, self._errors, request)
         except PeerGone:
             pass  # the gateway died; what is read next from the lane says what follows
+        except (WireError, ValueError) as error:  # of opened: no room for a descriptor, most likely
+            trouble.log(self._errors, f"request {request:#x} failed: {error}\n")
+            exchange.fail(str(error))
         finally:
             if os.getpid() != self._worker:  # the application forked, and this is the copy
                 departure.end_copy(sys.exc_info()[1])

@@ -10,7 +10,7 @@ import time
 from collections import Counter
 
 import pytest
-from fakemaster import LIMIT, Master, fine, needs, play, receive, send, until
+from fakemaster import LIMIT, Master, environ, fine, needs, play, receive, send, until
 
 NOISE = "EventletDeprecationWarning"  # eventlet's own word at every start
 
@@ -258,6 +258,21 @@ def test_slow_body_and_slow_client_hold_up_nobody(kind):
         ours.shutdown(socket.SHUT_WR)
         assert m.answer(w, reading).body.startswith(b"3 ")
         ours.close()
+
+
+@pytest.mark.parametrize("kind", ["gevent", "eventlet"])
+def test_a_descriptor_that_does_not_come_fails_its_request_only(kind):
+    with worker(kind) as (m, w):
+        m.quiet = False
+        for place in (None, 1.5):  # an answer that was cut, and no body that there is
+            number = m.next_id()
+            send(w.own, (number, environ(), place))
+            if place is None:
+                assert receive(w.replies[0])[0] == (number, "descriptor")
+                w.replies[0].send(bytes(100))
+            assert m.answer(w, number).status == "500 Internal Server Error"
+            until(lambda number=number: f"request {number:#x} failed" in m.stderr())
+        assert m.get(w, QUERY_STRING="hello").status == "200 OK"
 
 
 @pytest.mark.parametrize("kind", ["gevent", "eventlet"])
