@@ -23,7 +23,7 @@ func TestReloadsWithoutDescriptors(t *testing.T) {
 	done, failed := 0, 0
 	for signal, rooms := range map[syscall.Signal][]int{
 		syscall.SIGHUP:  {0, 1, 2, 3, 5, 6, 8, 9, 12, 15, 20}, // in turn: configuration, counters, boards, lanes, mold, worker, gateway
-		syscall.SIGUSR2: {0, 2, 4, 5, 7, 26, 28},          // preflight, and what an exec needs
+		syscall.SIGUSR2: {0, 2, 4, 5, 7, 26, 28},              // preflight, and what an exec needs
 	} {
 		for _, room := range rooms {
 			w.put("indrik.toml", fmt.Sprintf("keepalive = %d\n", 1000+done+failed)) // for another gateway
